@@ -1,0 +1,68 @@
+//! Wall-clock time: the host's, or a fixed start plus virtual time. Not for waiting: that is `tokio::time`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+/// Where simulated time starts: 2026-01-01T00:00:00Z, in seconds since the Unix epoch.
+pub const SIMULATED_EPOCH_SECONDS: i64 = 1_767_225_600;
+
+/// A source of wall-clock time.
+#[derive(Clone, Debug)]
+pub struct WallClock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    Simulated(Arc<Simulated>),
+}
+
+#[derive(Debug)]
+struct Simulated {
+    start: Instant,
+    epoch: Timestamp,
+    stepped: Mutex<SignedDuration>,
+}
+
+impl WallClock {
+    /// The host's clock.
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that shows 2026-01-01T00:00:00Z now and then follows virtual time.
+    ///
+    /// Must be called inside the runtime whose time it follows.
+    pub fn simulated() -> Self {
+        let epoch = Timestamp::from_second(SIMULATED_EPOCH_SECONDS).expect("the epoch is in range");
+        Self(Source::Simulated(Arc::new(Simulated {
+            start: Instant::now(),
+            epoch,
+            stepped: Mutex::new(SignedDuration::ZERO),
+        })))
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            #[expect(clippy::disallowed_methods, reason = "the one place that reads the host's clock")]
+            Source::System => Timestamp::now(),
+            Source::Simulated(s) => {
+                let elapsed = SignedDuration::try_from(s.start.elapsed()).unwrap_or(SignedDuration::MAX);
+                let stepped = *s.stepped.lock().unwrap_or_else(PoisonError::into_inner);
+                s.epoch.saturating_add(elapsed.saturating_add(stepped)).unwrap_or(Timestamp::MAX)
+            }
+        }
+    }
+
+    /// Moves a simulated clock by `by`, as an administrator or NTP would; timers are not affected.
+    ///
+    /// Does nothing to the host's clock.
+    pub fn step(&self, by: SignedDuration) {
+        if let Source::Simulated(s) = &self.0 {
+            let mut stepped = s.stepped.lock().unwrap_or_else(PoisonError::into_inner);
+            *stepped = stepped.saturating_add(by);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! A whole outside in memory, under virtual time, and the handles by which a test breaks it.
+
+use crate::{Files, Machine, Net, Programs, Random, WallClock, World};
+
+pub mod files;
+pub mod machine;
+pub mod net;
+pub mod programs;
+
+pub use files::MemoryFiles;
+pub use machine::SimulatedMachine;
+pub use net::SimulatedNetwork;
+pub use programs::RegisteredPrograms;
+
+/// A simulated outside: the [`World`] to hand out, and one control per part.
+#[derive(Clone, Debug)]
+pub struct SimWorld {
+    /// What the code under test gets.
+    pub world: World,
+    /// Faults on files.
+    pub files: MemoryFiles,
+    /// Delays, cuts and refusals on connections.
+    pub net: SimulatedNetwork,
+    /// Programs that exist.
+    pub programs: RegisteredPrograms,
+    /// The node's facts.
+    pub machine: SimulatedMachine,
+}
+
+impl SimWorld {
+    /// A fresh outside. Call it inside a `current_thread` runtime whose time is paused.
+    pub fn new(seed: u64) -> Self {
+        let clock = WallClock::simulated();
+        let files = MemoryFiles::new(clock.clone());
+        let net = SimulatedNetwork::new();
+        let programs = RegisteredPrograms::new();
+        let machine = SimulatedMachine::new();
+        let world = World {
+            clock,
+            random: Random::from_seed(seed),
+            files: Files::new(files.clone()),
+            net: Net::new(net.clone()),
+            programs: Programs::new(programs.clone()),
+            machine: Machine::new(machine.clone()),
+        };
+        Self { world, files, net, programs, machine }
+    }
+}
