@@ -9,8 +9,8 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::{Stream, StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
 
 pub mod real;
 
@@ -94,22 +94,27 @@ pub struct Change {
     pub path: PathBuf,
 }
 
-/// Notices of change, in order. Ends when the handle is dropped or the watched path is gone.
-#[derive(Debug)]
-pub struct Watch {
-    changes: mpsc::Receiver<io::Result<Change>>,
-}
+/// Notices of change, in order. Ends when the watched path is gone; dropping it ends the watch.
+///
+/// As inotify's, notices of one write may come several times over, and creation is followed by a write when there is content.
+/// When a slow reader lost notices, an error of kind `Other` comes in their place: the reader must list afresh.
+pub struct Watch(BoxStream<'static, io::Result<Change>>);
 
 impl Watch {
-    /// Wraps what an arm sends. The channel's bound is the number of notices kept for a slow reader; an arm that runs over it sends an
-    /// error of kind `Other`, upon which the reader must list afresh.
-    pub fn new(changes: mpsc::Receiver<io::Result<Change>>) -> Self {
-        Self { changes }
+    /// Wraps what an arm sends.
+    pub fn new(changes: impl Stream<Item = io::Result<Change>> + Send + 'static) -> Self {
+        Self(changes.fuse().boxed())
     }
 
-    /// The next change; `None` when the watch is over.
+    /// The next change; `None` when the watch is over. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<io::Result<Change>> {
-        self.changes.recv().await
+        self.0.next().await
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
     }
 }
 
@@ -126,15 +131,18 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
     /// Reads at most the last `limit` bytes of a regular file.
     fn read_tail(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
-    /// Creates or truncates a file and writes it; `mode` is set exactly, whatever the umask.
+    /// Creates or truncates a file and writes it, following links; `mode` is set exactly, whatever the umask. Refuses what it may not
+    /// [`read`](FileSystem::read).
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()>;
-    /// Opens a file for appending, creating it with `mode`.
+    /// Opens a file for appending, creating it with exactly `mode` if it is missing. Refuses what it may not
+    /// [`read`](FileSystem::read).
     fn append(&self, path: &Path, mode: u32) -> io::Result<Box<dyn Append>>;
     /// Creates one directory with exactly `mode`.
     fn create_dir(&self, path: &Path, mode: u32) -> io::Result<()>;
-    /// Creates a directory and what is missing above it, each with exactly `mode`. An existing one is left as it is.
+    /// Creates a directory and what is missing above it, each with exactly `mode`. An existing one is left as it is; where something
+    /// else exists it is `AlreadyExists` or `NotADirectory`.
     fn create_dir_all(&self, path: &Path, mode: u32) -> io::Result<()>;
-    /// Lists a directory, sorted by name.
+    /// Lists a directory, sorted by name. A name that is not UTF-8 is shown with replacement characters.
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
     /// Facts about a path, following links.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
@@ -153,7 +161,7 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     /// Removes a directory with all in it, without following links and without leaving its device: a mount point inside is an error and
     /// what is mounted stays untouched.
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
-    /// Sets the permission bits.
+    /// Sets the permission bits, following links.
     fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()>;
     /// Sets owner and group, not following links; `None` leaves one as it is.
     fn chown(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> io::Result<()>;
@@ -207,5 +215,21 @@ impl std::ops::Deref for Files {
 
     fn deref(&self) -> &Self::Target {
         &*self.0
+    }
+}
+
+/// Creates `path` and what is missing above it, for arms that can create one directory.
+pub(crate) fn create_missing(files: &impl FileSystem, path: &Path, mode: u32) -> io::Result<()> {
+    let is_directory = |path: &Path| files.metadata(path).is_ok_and(|facts| facts.kind == FileKind::Directory);
+    match files.create_dir(path, mode) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && is_directory(path) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            create_missing(files, path.parent().ok_or(e)?, mode)?;
+            match files.create_dir(path, mode) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && is_directory(path) => Ok(()),
+                done => done,
+            }
+        }
+        done => done,
     }
 }

@@ -14,10 +14,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub mod real;
 
-/// Where something listens: `unix:///run/x.sock`, `/run/x.sock`, `tcp://127.0.0.1:80`, `127.0.0.1:80`, `[::1]:80`, `localhost:80`.
+/// The longest path that fits a unix socket address: 108 bytes with the terminating zero.
+pub const UNIX_PATH_LIMIT: usize = 107;
+
+/// Where something listens: `unix:///run/x.sock`, `unix://@abstract`, `/run/x.sock`, `tcp://127.0.0.1:80`, `127.0.0.1:80`, `[::1]:80`, `localhost:80`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
-    /// A unix stream socket at an absolute path.
+    /// A unix stream socket at an absolute path, or in the abstract name space if it starts with `@`. The end of a connection that
+    /// has no name of its own, as a client's, is an empty path.
     Unix(PathBuf),
     /// A TCP port of a host: an IP address or a name.
     Tcp {
@@ -54,7 +58,7 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let fail = |why| AddressError { text: text.to_owned(), why };
         if let Some(path) = text.strip_prefix("unix://") {
-            if !path.starts_with('/') {
+            if !path.starts_with(['/', '@']) {
                 return Err(fail("the path of a unix socket must be absolute"));
             }
             return Ok(Self::Unix(path.into()));
@@ -214,4 +218,20 @@ impl Net {
     pub async fn listen(&self, on: &Address) -> io::Result<Listener> {
         self.0.listen(on).await
     }
+}
+
+/// Refuses a path that no unix socket address can hold.
+pub(crate) fn check_unix_path(path: &std::path::Path) -> io::Result<()> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let bytes = path.as_os_str().as_bytes();
+    let why = if bytes.len() > UNIX_PATH_LIMIT {
+        format!("is {} bytes long; a unix socket's path has at most {UNIX_PATH_LIMIT}", bytes.len())
+    } else if bytes.contains(&0) || bytes.is_empty() {
+        "is no path: it is empty or has a zero byte".to_owned()
+    } else if !bytes.starts_with(b"/") && !bytes.starts_with(b"@") {
+        "is not absolute".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} {why}", path.display())))
 }

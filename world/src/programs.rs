@@ -60,3 +60,13 @@ impl Programs {
         self.0.run(invocation).await
     }
 }
+
+/// What an arm says of a program that writes more than is kept.
+pub(crate) fn too_much_output(limit: usize) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("the program wrote more than {limit} bytes"))
+}
+
+/// What an arm says of a program that it killed for taking too long.
+pub(crate) fn too_slow(limit: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("the program took over {limit:?}"))
+}

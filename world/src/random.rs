@@ -1,6 +1,6 @@
 //! Seeded randomness, forked by label so that one user's draws never shift another's.
 
-use rand::{RngCore as _, SeedableRng as _};
+use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest as _, Sha256};
 

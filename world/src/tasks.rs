@@ -1,38 +1,96 @@
-//! Named, cancellable, joined tasks: a tree in which nothing outlives its parent unseen.
+//! Named, cancellable, joined tasks: a tree in which nothing outlives its parent unseen, and no panic is silent.
 
 use std::{
+    any::Any,
     collections::BTreeMap,
+    fmt,
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures_util::FutureExt as _;
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+#[cfg(test)]
+mod tests;
 
 /// A group of tasks that are cancelled and awaited together. Clones are the same group.
 #[derive(Clone, Debug)]
 pub struct Tasks {
     name: Arc<str>,
     token: CancellationToken,
-    tracker: TaskTracker,
-    live: Arc<Mutex<Live>>,
+    /// This group's own and those of all groups above, which wait for its tasks too.
+    trackers: Arc<[TaskTracker]>,
+    tree: Arc<Tree>,
+}
+
+/// What a task said when it panicked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskPanic {
+    /// The task's name with its groups'.
+    pub task: String,
+    /// The panic's message.
+    pub message: String,
+}
+
+impl fmt::Display for TaskPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {} panicked: {}", self.task, self.message)
+    }
+}
+
+/// What all groups of a tree share.
+#[derive(Debug, Default)]
+struct Tree {
+    state: Mutex<State>,
+    panicked: CancellationToken,
 }
 
 #[derive(Debug, Default)]
-struct Live {
+struct State {
     next: u64,
     names: BTreeMap<u64, String>,
+    panics: Vec<TaskPanic>,
+}
+
+impl Tree {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Takes a task's name off the list when the task ends, however it ends.
 struct Entry {
-    live: Arc<Mutex<Live>>,
+    tree: Arc<Tree>,
     id: u64,
+}
+
+impl Entry {
+    fn new(tree: &Arc<Tree>, name: String) -> Self {
+        let mut state = tree.state();
+        let id = state.next;
+        state.next += 1;
+        state.names.insert(id, name);
+        Self { tree: tree.clone(), id }
+    }
+
+    fn report(&self, panic: &(dyn Any + Send)) {
+        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let message = text.unwrap_or("(no message)").to_owned();
+        let mut state = self.tree.state();
+        let task = state.names.get(&self.id).cloned().unwrap_or_default();
+        tracing::error!(task, message, "task panicked");
+        state.panics.push(TaskPanic { task, message });
+        drop(state);
+        self.tree.panicked.cancel();
+    }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).names.remove(&self.id);
+        self.tree.state().names.remove(&self.id);
     }
 }
 
@@ -42,8 +100,8 @@ impl Tasks {
         Self {
             name: name.into(),
             token: CancellationToken::new(),
-            tracker: TaskTracker::new(),
-            live: Arc::default(),
+            trackers: [TaskTracker::new()].into(),
+            tree: Arc::default(),
         }
     }
 
@@ -52,36 +110,26 @@ impl Tasks {
         Self {
             name: format!("{}/{name}", self.name).into(),
             token: self.token.child_token(),
-            tracker: TaskTracker::new(),
-            live: self.live.clone(),
+            trackers: std::iter::once(TaskTracker::new()).chain(self.trackers.iter().cloned()).collect(),
+            tree: self.tree.clone(),
         }
     }
 
     /// Starts a task. It is expected to end soon after [`Tasks::cancelled`]; one that does not look is dropped at its next
-    /// await when the group is shut down.
+    /// await when the group is cancelled.
     pub fn spawn<F>(&self, name: &str, future: F) -> JoinHandle<Option<F::Output>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let entry = {
-            let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            let id = live.next;
-            live.next += 1;
-            live.names.insert(id, format!("{}/{name}", self.name));
-            Entry { live: self.live.clone(), id }
-        };
-        let aborted = self.token.clone();
-        #[expect(clippy::disallowed_methods, reason = "the one place that starts tasks")]
-        let handle = tokio::spawn(self.tracker.track_future(async move {
-            let _entry = entry;
+        let token = self.token.clone();
+        self.spawn_to_completion(name, async move {
             tokio::select! {
                 biased;
                 output = future => Some(output),
-                () = aborted.cancelled() => None,
+                () = token.cancelled() => None,
             }
-        }));
-        handle
+        })
     }
 
     /// Starts a task that is left to finish by itself when the group is cancelled, and awaited by [`Tasks::shutdown`].
@@ -90,19 +138,23 @@ impl Tasks {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let entry = {
-            let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-            let id = live.next;
-            live.next += 1;
-            live.names.insert(id, format!("{}/{name}", self.name));
-            Entry { live: self.live.clone(), id }
+        let entry = Entry::new(&self.tree, format!("{}/{name}", self.name));
+        let counted: Vec<_> = self.trackers.iter().map(TaskTracker::token).collect();
+        let task = async move {
+            // The task is off the list before anybody who waits for it goes on.
+            let _counted = counted;
+            let entry = entry;
+            match AssertUnwindSafe(future).catch_unwind().await {
+                Ok(output) => output,
+                Err(panic) => {
+                    entry.report(panic.as_ref());
+                    // Whoever holds the handle sees it as well.
+                    resume_unwind(panic)
+                }
+            }
         };
         #[expect(clippy::disallowed_methods, reason = "the one place that starts tasks")]
-        let handle = tokio::spawn(self.tracker.track_future(async move {
-            let _entry = entry;
-            future.await
-        }));
-        handle
+        tokio::spawn(task)
     }
 
     /// Resolves when the group or one above it is cancelled.
@@ -120,20 +172,34 @@ impl Tasks {
         self.token.clone()
     }
 
-    /// Asks all tasks of the group to end, without waiting.
+    /// Asks all tasks of the group and of groups below to end, without waiting.
     pub fn cancel(&self) {
         self.token.cancel();
     }
 
-    /// Asks all tasks of this group (not of its children's own trackers) to end and waits until they have.
+    /// Asks all tasks of the group and of groups below to end and waits until they have. A task must not await its own group's.
     pub async fn shutdown(&self) {
         self.token.cancel();
-        self.tracker.close();
-        self.tracker.wait().await;
+        if let Some(own) = self.trackers.first() {
+            own.close();
+            own.wait().await;
+        }
     }
 
     /// Names of the tasks of the whole tree that are alive, in the order they started: what a watchdog prints.
     pub fn live(&self) -> Vec<String> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).names.values().cloned().collect()
+        self.tree.state().names.values().cloned().collect()
+    }
+
+    /// Panics of tasks of the whole tree so far, first one first.
+    pub fn panics(&self) -> Vec<TaskPanic> {
+        self.tree.state().panics.clone()
+    }
+
+    /// Waits for the first panic of a task of the whole tree: a main program ends then, with the name of the culprit.
+    pub async fn panicked(&self) -> TaskPanic {
+        self.tree.panicked.cancelled().await;
+        let first = self.tree.state().panics.first().cloned();
+        first.unwrap_or_else(|| TaskPanic { task: String::new(), message: String::new() })
     }
 }

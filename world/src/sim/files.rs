@@ -1,0 +1,443 @@
+//! A file system in memory: inodes, modes, owners, links, mounts, watches, and the faults a test asks for. No permission checks: as root.
+//!
+//! Errors are the host's own numbers, so that callers see the same kinds (held by `tests/conformance`).
+
+use std::{
+    ffi::OsString,
+    fmt, io,
+    path::{Component, Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use rustix::io::Errno;
+
+use crate::{
+    WallClock,
+    files::{Append, ChangeKind, DirEntry, FileSystem, Metadata, Usage, Watch},
+};
+
+mod faults;
+mod tree;
+mod watches;
+
+pub use faults::{FileFault, FileFaultId, Operation};
+
+use faults::{FailedWrite, Faults};
+use tree::{Body, Id, Tree};
+use watches::Watches;
+
+/// A file system in memory. Clones share one tree.
+#[derive(Clone)]
+pub struct MemoryFiles(Arc<Shared>);
+
+struct Shared {
+    clock: WallClock,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The time of the operation at hand.
+    now: Timestamp,
+    tree: Tree,
+    watches: Watches,
+    faults: Faults,
+}
+
+impl fmt::Debug for MemoryFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemoryFiles")
+    }
+}
+
+/// Directories that a fresh node has, with their modes.
+const SKELETON: [(&str, u32); 9] = [
+    ("/etc", 0o755),
+    ("/opt", 0o755),
+    ("/proc", 0o555),
+    ("/run", 0o755),
+    ("/tmp", 0o1777),
+    ("/usr", 0o755),
+    ("/var", 0o755),
+    ("/var/lib", 0o755),
+    ("/var/log", 0o755),
+];
+
+impl MemoryFiles {
+    /// A tree with the usual empty directories (`/etc`, `/opt`, `/proc`, `/run`, `/tmp`, `/usr`, `/var`, `/var/lib`, `/var/log`) on one
+    /// device of 100 GiB. Times come from `clock`.
+    pub fn new(clock: WallClock) -> Self {
+        let now = clock.now();
+        let state = State { now, tree: Tree::new(now), watches: Watches::default(), faults: Faults::default() };
+        let files = Self(Arc::new(Shared { clock, state: Mutex::new(state) }));
+        for (path, mode) in SKELETON {
+            files.create_dir(Path::new(path), mode).expect("an empty tree takes directories");
+        }
+        files
+    }
+
+    /// Mounts a fresh, empty device on the directory `path`, hiding what is in it.
+    pub fn mount(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let mut state = self.state();
+        let now = state.now;
+        let at = state.tree.existing(path.as_ref(), true)?;
+        state.tree.mount(at, now)
+    }
+
+    /// Takes away the device mounted on `path`; what was in it is gone and what it hid is back. `InvalidInput` if nothing is mounted.
+    pub fn unmount(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let mut state = self.state();
+        let at = state.tree.existing(path.as_ref(), true)?;
+        state.tree.unmount(at)
+    }
+
+    /// Sets size and number of inodes of the device that holds `path`, and how much of both is taken by what is not in the tree. What the
+    /// tree holds is taken as well; writing more than is left fails with `StorageFull`.
+    pub fn set_room(&self, path: impl AsRef<Path>, size: Usage) -> io::Result<()> {
+        let mut state = self.state();
+        let at = state.tree.existing(path.as_ref(), true)?;
+        state.tree.set_room(at, size);
+        Ok(())
+    }
+
+    /// Puts a FIFO at `path`: something that no operation reads or writes.
+    pub fn make_fifo(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.put(path.as_ref(), Body::Fifo, 0o644).map(drop)
+    }
+
+    /// Puts a socket file at `path` that nobody serves, as a killed server leaves it.
+    pub fn make_dead_socket(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.put(path.as_ref(), Body::Socket, 0o755).map(drop)
+    }
+
+    /// Adds a fault; it takes part until it is used up or [`clear`](Self::clear)ed. With several that fit, the oldest acts.
+    pub fn inject(&self, fault: FileFault) -> FileFaultId {
+        self.state().faults.add(fault)
+    }
+
+    /// Takes a fault away. Nothing happens if it is gone already.
+    pub fn clear(&self, fault: FileFaultId) {
+        self.state().faults.stop(fault);
+    }
+
+    /// Takes all faults away.
+    pub fn clear_all(&self) {
+        self.state().faults.stop_all();
+    }
+
+    /// How often a fault has acted.
+    pub fn hits(&self, fault: FileFaultId) -> u64 {
+        self.state().faults.hits(fault)
+    }
+
+    /// Every path of the tree but the root, in order, with its facts: for finding out what was left behind. Mounted devices are included.
+    pub fn walk(&self) -> Vec<(PathBuf, Metadata)> {
+        self.state().tree.walk()
+    }
+
+    /// Makes the file of a socket that is about to be served; gives its identity.
+    pub(super) fn bind_socket(&self, path: &Path) -> io::Result<u64> {
+        self.put(path, Body::Socket, 0o755)
+    }
+
+    /// The socket file that `path` leads to: `NotFound` if nothing is there, `None` if it is something else.
+    pub(super) fn socket(&self, path: &Path) -> io::Result<Option<u64>> {
+        let state = self.state();
+        let id = state.tree.existing(path, true)?;
+        Ok(matches!(state.tree.node(id).body, Body::Socket).then_some(id))
+    }
+
+    /// Removes the file of a socket if it is still the one told.
+    pub(super) fn unbind_socket(&self, path: &Path, id: u64) {
+        let ours = self.state().tree.existing(path, false).is_ok_and(|now| now == id);
+        if ours {
+            let _ = self.state().unlink(path);
+        }
+    }
+
+    fn put(&self, path: &Path, body: Body, mode: u32) -> io::Result<Id> {
+        self.state().create(path, false, body, mode)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.now = self.0.clock.now();
+        state
+    }
+
+    /// The state for an operation on `path`, unless a fault forbids it.
+    fn enter(&self, operation: Operation, path: &Path) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.state();
+        state.faults.check(operation, path)?;
+        Ok(state)
+    }
+}
+
+impl State {
+    /// Adds a node where nothing is, following a dangling link in the last place if `follow`.
+    fn create(&mut self, path: &Path, follow: bool, body: Body, mode: u32) -> io::Result<Id> {
+        let (parent, name, found) = self.tree.place(path, follow)?;
+        if found.is_some() {
+            return Err(Errno::EXIST.into());
+        }
+        let id = self.tree.add(parent, name.clone(), body, mode, self.now)?;
+        self.watches.entry(parent, &name, ChangeKind::Create);
+        Ok(id)
+    }
+
+    fn unlink(&mut self, path: &Path) -> io::Result<()> {
+        let (parent, name, found) = self.tree.place(path, false)?;
+        let id = found.ok_or(Errno::NOENT)?;
+        if self.tree.node(id).is_directory() {
+            return Err(Errno::ISDIR.into());
+        }
+        self.take(parent, &name, id)
+    }
+
+    fn unlink_dir(&mut self, path: &Path) -> io::Result<()> {
+        let (parent, name, found) = self.tree.place(path, false)?;
+        let id = found.ok_or(Errno::NOENT)?;
+        self.tree.require_removable(id)?;
+        self.take(parent, &name, id)
+    }
+
+    /// Takes a removable node out of the tree, with the notices that inotify gives.
+    fn take(&mut self, parent: Id, name: &OsString, id: Id) -> io::Result<()> {
+        self.watches.end(id, self.tree.node(id).is_directory());
+        self.watches.entry(parent, name, ChangeKind::Remove);
+        self.tree.remove(parent, name, self.now)
+    }
+
+    /// Empties and removes a directory, stopping at mount points.
+    fn remove_tree(&mut self, parent: Id, name: &OsString, id: Id) -> io::Result<()> {
+        let mut levels = vec![(parent, name.clone(), id)];
+        while let Some((parent, name, id)) = levels.last().cloned() {
+            if self.tree.is_mount_point(id) {
+                let text = format!("something is mounted on {}", name.display());
+                return Err(io::Error::new(io::ErrorKind::CrossesDevices, text));
+            }
+            match self.tree.first_entry(id) {
+                Some((inner_name, inner)) if self.tree.node(inner).is_directory() => {
+                    levels.push((id, inner_name, inner))
+                }
+                Some((inner_name, inner)) => self.take(id, &inner_name, inner)?,
+                None => {
+                    self.take(parent, &name, id)?;
+                    levels.pop();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds to a file, emptied first if `replace`, and tells so.
+    fn store(&mut self, id: Id, bytes: &[u8], replace: bool) -> io::Result<()> {
+        if replace && self.tree.size(id) > 0 {
+            self.tree.truncate(id, self.now);
+            self.watches.node(&self.tree, id, ChangeKind::Write);
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let stored = self.tree.extend(id, bytes, self.now);
+        self.watches.node(&self.tree, id, ChangeKind::Write);
+        stored
+    }
+
+    /// The regular file at `path`, made with `mode` if missing; whether it was.
+    fn open_or_create(&mut self, path: &Path, mode: u32) -> io::Result<(Id, bool)> {
+        match self.tree.place(path, true)?.2 {
+            Some(id) => {
+                self.tree.content(id)?;
+                Ok((id, false))
+            }
+            None => Ok((self.create(path, true, Body::File(Vec::new()), mode)?, true)),
+        }
+    }
+
+    fn write(&mut self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+        let (id, created) = self.open_or_create(path, mode)?;
+        if !created && self.tree.node(id).mode != mode & 0o7777 {
+            self.tree.node_mut(id).mode = mode & 0o7777;
+            self.watches.node(&self.tree, id, ChangeKind::Attributes);
+        }
+        let stored = self.store(id, bytes, true);
+        // The host tells of the close as well.
+        self.watches.node(&self.tree, id, ChangeKind::Write);
+        stored
+    }
+}
+
+/// An open file of a [`MemoryFiles`]. What is appended when its name is gone is lost, as on the host.
+struct MemoryAppend {
+    files: MemoryFiles,
+    path: PathBuf,
+    id: Id,
+}
+
+impl Append for MemoryAppend {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.files.state();
+        let failed = state.faults.check_write(Operation::Append, &self.path, bytes.len());
+        let stored = failed.as_ref().map_or(bytes.len(), |failed| failed.stored.unwrap_or(0));
+        if state.tree.is_there(self.id) {
+            state.store(self.id, &bytes[..stored], false)?;
+        }
+        failed.map_or(Ok(()), |failed| Err(failed.error))
+    }
+}
+
+impl FileSystem for MemoryFiles {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let state = self.enter(Operation::Read, path)?;
+        let content = state.tree.content(state.tree.existing(path, true)?)?;
+        if content.len() as u64 > limit {
+            let text = format!("the file is larger than {limit} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        }
+        Ok(content.to_vec())
+    }
+
+    fn read_tail(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let state = self.enter(Operation::Read, path)?;
+        let content = state.tree.content(state.tree.existing(path, true)?)?;
+        let skipped = content.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(content[skipped..].to_vec())
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+        let mut state = self.state();
+        match state.faults.check_write(Operation::Write, path, bytes.len()) {
+            None => state.write(path, bytes, mode),
+            Some(FailedWrite { error, stored: None }) => Err(error),
+            Some(FailedWrite { error, stored: Some(stored) }) => {
+                state.write(path, &bytes[..stored], mode)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn append(&self, path: &Path, mode: u32) -> io::Result<Box<dyn Append>> {
+        let (id, _) = self.enter(Operation::Open, path)?.open_or_create(path, mode)?;
+        Ok(Box::new(MemoryAppend { files: self.clone(), path: path.to_owned(), id }))
+    }
+
+    fn create_dir(&self, path: &Path, mode: u32) -> io::Result<()> {
+        let mut state = self.enter(Operation::CreateDir, path)?;
+        if path.components().eq([Component::RootDir]) {
+            return Err(Errno::EXIST.into());
+        }
+        state.create(path, false, Body::directory(), mode).map(drop)
+    }
+
+    fn create_dir_all(&self, path: &Path, mode: u32) -> io::Result<()> {
+        let path: PathBuf = path.components().collect();
+        crate::files::create_missing(self, &path, mode)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        let state = self.enter(Operation::ReadDir, path)?;
+        let found = state.tree.entries(state.tree.existing(path, true)?)?;
+        let mut found: Vec<_> = found
+            .map(|(name, id)| DirEntry { name: name.to_string_lossy().into_owned(), kind: state.tree.node(id).kind() })
+            .collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        let state = self.enter(Operation::Metadata, path)?;
+        Ok(state.tree.metadata(state.tree.existing(path, true)?))
+    }
+
+    fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata> {
+        let state = self.enter(Operation::Metadata, path)?;
+        Ok(state.tree.metadata(state.tree.existing(path, false)?))
+    }
+
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        let state = self.enter(Operation::ReadLink, path)?;
+        match &state.tree.node(state.tree.existing(path, false)?).body {
+            Body::Symlink(target) => Ok(target.clone()),
+            _ => Err(Errno::INVAL.into()),
+        }
+    }
+
+    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
+        let mut state = self.enter(Operation::Symlink, link)?;
+        if target.as_os_str().is_empty() {
+            return Err(Errno::NOENT.into());
+        }
+        state.create(link, false, Body::Symlink(target.to_owned()), 0o777).map(drop)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.enter(Operation::Rename, from)?;
+        state.faults.check(Operation::Rename, to)?;
+        let State { now, tree, watches, .. } = &mut *state;
+        let (old_parent, old_name, id) = tree.place(from, false)?;
+        let id = id.ok_or(Errno::NOENT)?;
+        let (new_parent, new_name, replaced) = tree.place(to, false)?;
+        if !tree.require_movable(id, new_parent, replaced)? {
+            return Ok(());
+        }
+        let replaced = replaced.map(|id| (id, tree.node(id).is_directory()));
+        tree.rename((old_parent, &old_name), (new_parent, new_name.clone()), id, *now)?;
+        watches.entry(old_parent, &old_name, ChangeKind::Rename);
+        watches.entry(new_parent, &new_name, ChangeKind::Create);
+        watches.itself(id, ChangeKind::Rename);
+        if let Some((replaced, is_directory)) = replaced {
+            watches.end(replaced, is_directory);
+        }
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.enter(Operation::Remove, path)?.unlink(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.enter(Operation::Remove, path)?.unlink_dir(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.enter(Operation::Remove, path)?;
+        let (parent, name, found) = state.tree.place(path, false)?;
+        let id = found.ok_or(Errno::NOENT)?;
+        if !state.tree.node(id).is_directory() {
+            return Err(Errno::NOTDIR.into());
+        }
+        state.remove_tree(parent, &name, id)
+    }
+
+    fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
+        let mut state = self.enter(Operation::SetMode, path)?;
+        let id = state.tree.existing(path, true)?;
+        state.tree.node_mut(id).mode = mode & 0o7777;
+        let State { tree, watches, .. } = &mut *state;
+        watches.node(tree, id, ChangeKind::Attributes);
+        Ok(())
+    }
+
+    fn chown(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+        let mut state = self.enter(Operation::Chown, path)?;
+        let id = state.tree.existing(path, false)?;
+        let node = state.tree.node_mut(id);
+        node.uid = uid.unwrap_or(node.uid);
+        node.gid = gid.unwrap_or(node.gid);
+        let State { tree, watches, .. } = &mut *state;
+        watches.node(tree, id, ChangeKind::Attributes);
+        Ok(())
+    }
+
+    fn usage(&self, path: &Path) -> io::Result<Usage> {
+        let state = self.enter(Operation::Usage, path)?;
+        Ok(state.tree.usage(state.tree.existing(path, true)?))
+    }
+
+    fn watch(&self, path: &Path) -> io::Result<Watch> {
+        let mut state = self.enter(Operation::Watch, path)?;
+        let id = state.tree.existing(path, true)?;
+        Ok(state.watches.add(id, path))
+    }
+}
