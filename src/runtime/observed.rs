@@ -127,3 +127,59 @@ impl ObservedPod {
         self.sandboxes.first()
     }
 }
+
+/// One sandbox as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedSandbox {
+    /// The runtime's id.
+    pub id: String,
+    /// `metadata.attempt`.
+    pub attempt: u32,
+    /// Whether it is READY.
+    pub ready: bool,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// One container as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedContainer {
+    /// Id with the runtime's name.
+    pub id: ContainerId,
+    /// `pod_sandbox_id`.
+    pub sandbox_id: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.attempt`.
+    pub attempt: u32,
+    /// State.
+    pub state: ContainerState,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// `image.image`.
+    pub image: String,
+    /// `image_ref`.
+    pub image_ref: String,
+}
+
+/// What listings show of one pod.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ListedPod {
+    /// Identity.
+    pub uid: String,
+    /// Name.
+    pub name: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Sandboxes, newest first.
+    pub sandboxes: Vec<ListedSandbox>,
+    /// Containers, newest first.
+    pub containers: Vec<ListedContainer>,
+}
+
+impl ListedPod {
+    /// Whether anything of it runs.
+    pub fn is_running(&self) -> bool {
+        self.sandboxes.iter().any(|s| s.ready) || self.containers.iter().any(|c| c.state == ContainerState::Running)
+    }
+}

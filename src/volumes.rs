@@ -1,0 +1,7 @@
+//! Volumes of pods: made before a pod's first container and taken down after its last. Not the mounts that the runtime makes of them.
+//!
+//! As upstream's volume manager for what a standalone kubelet can have; without its loops: set-up is asked for, not reconciled.
+
+pub mod manager;
+
+pub use manager::{VolumeError, VolumeManager};
