@@ -1,7 +1,10 @@
 //! A standalone Kubernetes kubelet: runs static pods from a directory or a URL on any CRI v1 runtime.
 
+pub mod command;
+pub mod config;
 pub mod cri;
 pub mod observer;
 pub mod resources;
 pub mod runtime;
+pub mod server;
 pub mod volumes;
