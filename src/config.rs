@@ -6,9 +6,23 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 use serde_json::Value;
 use world::net::Address;
 
+pub use duration::GoDuration;
 pub use gates::FeatureGates;
+pub use load::{ConfigError, FileError, Invocation, Loaded, Note, load};
 
+mod build;
+pub mod decode;
+pub mod document;
+pub mod duration;
+pub mod fields;
+pub mod flags;
 pub mod gates;
+pub mod load;
+pub mod validate;
+pub mod yaml;
+
+#[cfg(test)]
+mod tests;
 
 /// Who keeps the control groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

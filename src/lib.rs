@@ -8,3 +8,6 @@ pub mod resources;
 pub mod runtime;
 pub mod server;
 pub mod volumes;
+
+/// The Kubernetes release whose kubelet this one takes the place of.
+pub const VERSION: &str = "v1.36.2";
