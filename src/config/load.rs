@@ -104,7 +104,7 @@ pub enum ConfigError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     /// It cannot be read.
-    #[error("failed to read kubelet config file {path:?}, error: open {path}: {reason} ({advice})", path = .path.display().to_string(), path = .path.display())]
+    #[error("failed to read kubelet config file \"{path}\", error: open {path}: {reason} ({advice})", path = .path.display())]
     Unreadable {
         /// Where it was looked for.
         path: PathBuf,
