@@ -3,6 +3,7 @@
 pub mod command;
 pub mod config;
 pub mod cri;
+pub mod klog;
 pub mod observer;
 pub mod resources;
 pub mod runtime;
