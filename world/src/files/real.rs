@@ -11,7 +11,7 @@ use std::{
         fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
         unix::ffi::{OsStrExt as _, OsStringExt as _},
     },
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
@@ -40,7 +40,9 @@ impl HostFiles {
     /// Opens `path` below the root.
     fn open(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let path = normal(path)?;
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY;
+        // `openat2` takes no flag beside `O_PATH` that has no sense there.
+        let quiet = if flags.contains(OFlags::PATH) { OFlags::CLOEXEC } else { OFlags::CLOEXEC | OFlags::NOCTTY };
+        let flags = flags | quiet;
         if self.root == Path::new("/") {
             return Ok(sys::open(&path, flags, mode)?);
         }
@@ -58,13 +60,12 @@ impl HostFiles {
 
     /// Opens the directory that holds `path`, and gives the name in it.
     fn parent<'p>(&self, path: &'p Path) -> io::Result<(OwnedFd, &'p OsStr)> {
-        let name = match path.components().next_back() {
-            Some(Component::Normal(name)) => name,
-            Some(Component::RootDir) => return Err(Errno::BUSY.into()),
-            _ => return Err(Errno::INVAL.into()),
-        };
-        let parent = path.parent().ok_or(Errno::INVAL)?;
-        Ok((self.open(parent, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?, name))
+        if normal(path)? == Path::new("/") {
+            return Err(Errno::BUSY.into());
+        }
+        let parent = self.open(path.parent().ok_or(Errno::INVAL)?, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
+        // A path that ends in `..` names nothing in its directory.
+        Ok((parent, path.file_name().ok_or(Errno::INVAL)?))
     }
 
     fn is_link(&self, path: &Path) -> bool {
