@@ -66,3 +66,33 @@ impl WallClock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn follows_virtual_time_and_steps() {
+        let clock = WallClock::simulated();
+        assert_eq!(clock.now().to_string(), "2026-01-01T00:00:00Z");
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert_eq!(clock.now().to_string(), "2026-01-01T00:00:01.5Z");
+        let start = Instant::now();
+        let same = clock.clone();
+        same.step(SignedDuration::from_hours(-24));
+        assert_eq!(clock.now().to_string(), "2025-12-31T00:00:01.5Z", "clones are one clock");
+        assert_eq!(start.elapsed(), Duration::ZERO, "stretches are not stepped");
+        clock.step(SignedDuration::MAX);
+        assert_eq!(clock.now(), Timestamp::MAX);
+    }
+
+    #[test]
+    fn the_hosts_clock_is_not_stepped() {
+        let clock = WallClock::system();
+        let before = clock.now();
+        clock.step(SignedDuration::from_hours(1));
+        assert!(clock.now().duration_since(before) < SignedDuration::from_mins(30));
+    }
+}

@@ -53,3 +53,43 @@ pub fn hex(rng: &mut Rng, n: usize) -> String {
     text.truncate(n);
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draws(random: &Random, label: &str) -> Vec<u64> {
+        let mut rng = random.fork(label);
+        (0..4).map(|_| rng.next_u64()).collect()
+    }
+
+    #[test]
+    fn forks_repeat_and_do_not_meet() {
+        let random = Random::from_seed(7);
+        assert_eq!(draws(&random, "pods"), draws(&Random::from_seed(7), "pods"));
+        assert_ne!(draws(&random, "pods"), draws(&random, "probes"));
+        assert_ne!(draws(&random, "pods"), draws(&Random::from_seed(8), "pods"));
+        // Drawing from one fork leaves another's draws as they are.
+        let (mut one, other) = (random.fork("pods"), draws(&random, "probes"));
+        one.next_u64();
+        assert_eq!(draws(&random, "probes"), other);
+    }
+
+    /// Recorded seeds must mean the same in later versions.
+    #[test]
+    fn draws_are_pinned() {
+        assert_eq!(hex(&mut Random::from_seed(1).fork("pinned"), 20), "cb5105f50cd6831bb6dd");
+    }
+
+    #[test]
+    fn hex_has_the_length_asked_for() {
+        let mut rng = Random::from_seed(1).fork("hex");
+        for n in [0, 1, 16, 17, 64] {
+            let text = hex(&mut rng, n);
+            assert!(
+                text.len() == n && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)),
+                "{text}"
+            );
+        }
+    }
+}

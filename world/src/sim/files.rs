@@ -18,6 +18,8 @@ use crate::{
 };
 
 mod faults;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod watches;
 
@@ -246,12 +248,15 @@ impl State {
 
     /// The regular file at `path`, made with `mode` if missing; whether it was.
     fn open_or_create(&mut self, path: &Path, mode: u32) -> io::Result<(Id, bool)> {
-        match self.tree.place(path, true)?.2 {
-            Some(id) => {
+        match self.tree.existing(path, true) {
+            Ok(id) => {
                 self.tree.content(id)?;
                 Ok((id, false))
             }
-            None => Ok((self.create(path, true, Body::File(Vec::new()), mode)?, true)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                Ok((self.create(path, true, Body::File(Vec::new()), mode)?, true))
+            }
+            Err(e) => Err(e),
         }
     }
 
@@ -376,8 +381,8 @@ impl FileSystem for MemoryFiles {
         state.faults.check(Operation::Rename, to)?;
         let State { now, tree, watches, .. } = &mut *state;
         let (old_parent, old_name, id) = tree.place(from, false)?;
-        let id = id.ok_or(Errno::NOENT)?;
         let (new_parent, new_name, replaced) = tree.place(to, false)?;
+        let id = id.ok_or(Errno::NOENT)?;
         if !tree.require_movable(id, new_parent, replaced)? {
             return Ok(());
         }

@@ -25,6 +25,8 @@ use crate::{
 
 mod relay;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use rules::{Disturbance, Reach, RuleId};
 use rules::{Rules, fits};

@@ -12,7 +12,7 @@ use world::{
     sim::MemoryFiles,
 };
 
-const ROUNDS: u64 = 150;
+const ROUNDS: u64 = 300;
 const STEPS: usize = 60;
 
 /// A path of few names, so that operations meet.
@@ -32,14 +32,16 @@ fn said<T: std::fmt::Debug>(result: io::Result<T>) -> String {
     }
 }
 
-/// One random operation; the same draws on both sides.
-fn step(rng: &mut Rng) -> (String, Box<dyn Fn(&Files) -> String>) {
+type Operate = Box<dyn Fn(&Files) -> String>;
+
+/// One random operation, and how it reads in a failure.
+fn step(rng: &mut Rng) -> (String, Operate) {
     let (one, two) = (path(rng), path(rng));
     let mode = [0o600, 0o644, 0o755, 0o1777][rng.random_range(0..4)];
     let content = vec![b'x'; rng.random_range(0..9)];
     let kind = rng.random_range(0..17);
     let text = format!("{kind} {} {} {mode:o} {}", one.display(), two.display(), content.len());
-    let operate: Box<dyn Fn(&Files) -> String> = match kind {
+    let operate: Operate = match kind {
         0 => Box::new(move |f| said(f.read(&one, 5))),
         1 => Box::new(move |f| said(f.read_tail(&one, 3))),
         2 | 3 => Box::new(move |f| said(f.write(&one, &content, mode))),
@@ -82,6 +84,8 @@ async fn random_operations_agree() {
         let mut rng = Random::from_seed(round).fork("operations");
         let directory = tempfile::tempdir().unwrap();
         let host = Files::real(directory.path());
+        // The umask of this process may be any.
+        host.set_mode(Path::new("/"), 0o755).unwrap();
         let memory = MemoryFiles::new(WallClock::simulated());
         for entry in memory.read_dir(Path::new("/")).unwrap() {
             memory.remove_dir_all(&Path::new("/").join(entry.name)).unwrap();

@@ -2,6 +2,8 @@
 //!
 //! Not here: what only the simulation has (faults, disturbances, virtual time); those tests sit beside their code.
 
+#![allow(clippy::unwrap_used, reason = "a failed check is a panic")]
+
 use std::{future::Future, path::PathBuf};
 
 use world::{Files, Net, Tasks, files::FileSystem as _, sim};

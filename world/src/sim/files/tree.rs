@@ -277,7 +277,7 @@ impl Tree {
         if entries.is_empty() { Ok(()) } else { Err(Errno::NOTEMPTY.into()) }
     }
 
-    /// Whether a node may be moved into `new_parent` in place of `replaced`; `false` if there is nothing to do.
+    /// Whether a node may be moved into `new_parent` in place of `replaced`; `false` if there is nothing to do. In Linux' order.
     pub(super) fn require_movable(&self, id: Id, new_parent: Id, replaced: Option<Id>) -> io::Result<bool> {
         if self.is_mount_point(id) || replaced.is_some_and(|replaced| self.is_mount_point(replaced)) {
             return Err(Errno::BUSY.into());
@@ -288,12 +288,11 @@ impl Tree {
         if replaced == Some(id) {
             return Ok(false);
         }
-        let mut up = new_parent;
-        while up != ROOT {
-            if up == id {
-                return Err(Errno::INVAL.into());
-            }
-            up = self.above(up);
+        if self.is_within(new_parent, id) {
+            return Err(Errno::INVAL.into());
+        }
+        if replaced.is_some_and(|old| self.is_within(id, old)) {
+            return Err(Errno::NOTEMPTY.into());
         }
         match replaced {
             None => {}
@@ -307,6 +306,14 @@ impl Tree {
             Some(_) => {}
         }
         Ok(true)
+    }
+
+    /// Whether a node is a directory or below it.
+    fn is_within(&self, mut id: Id, directory: Id) -> bool {
+        while id != directory && id != ROOT {
+            id = self.above(id);
+        }
+        id == directory
     }
 
     /// Moves a node; [`require_movable`](Self::require_movable) said that it may.
