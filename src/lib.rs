@@ -4,6 +4,7 @@ pub mod command;
 pub mod config;
 pub mod cri;
 pub mod klog;
+pub mod node;
 pub mod observer;
 pub mod resources;
 pub mod runtime;

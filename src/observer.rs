@@ -77,6 +77,9 @@ pub trait Observer: Send + Sync {
 
     /// A pod's status, as `/pods` shows it, has changed.
     fn pod_status(&self, _pod: &Arc<Pod>) {}
+
+    /// The kubelet runs and its servers listen.
+    fn started(&self) {}
 }
 
 /// Nobody.
@@ -128,5 +131,9 @@ impl Observer for LogEvents {
 
     fn pod_status(&self, pod: &Arc<Pod>) {
         self.next.pod_status(pod);
+    }
+
+    fn started(&self) {
+        self.next.started();
     }
 }
