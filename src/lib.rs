@@ -1,5 +1,6 @@
 //! A standalone Kubernetes kubelet: runs static pods from a directory or a URL on any CRI v1 runtime.
 
+pub mod api;
 pub mod command;
 pub mod config;
 pub mod cri;

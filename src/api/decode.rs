@@ -1,0 +1,149 @@
+//! Manifest bytes to a pod, as upstream's lenient universal decoder reads them: YAML 1.1 or JSON, first document only,
+//! unknown fields dropped, type errors in Go's words. Includes v1 defaulting, as the decoder does; checks nothing else.
+
+mod check;
+mod yaml;
+
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::Value;
+
+use crate::api::{defaults, gojson, schema};
+
+/// Why bytes could not be read as a pod. Display is what upstream prints, without the file or URL around it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes are neither YAML nor JSON.
+    #[error("{0}")]
+    Syntax(String),
+    /// `kind` or `apiVersion` is missing, or the pair names no type that the kubelet knows.
+    #[error("{0}")]
+    Type(String),
+    /// A field has the wrong type or an unreadable value.
+    #[error("{0}")]
+    Field(String),
+    /// The document is a known object, but neither a Pod nor (where allowed) a PodList.
+    #[error("invalid pod: {0}")]
+    NotAPod(String),
+}
+
+/// A field of a manifest that the kubelet ignores because it does not know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownField {
+    /// Where it stands: `spec.containers[0].imagePullpolicy`.
+    pub path: String,
+    /// The field names known at that place, for suggestions.
+    pub known: Vec<&'static str>,
+}
+
+/// Reads one pod and applies v1 defaults. Only the first YAML document counts.
+///
+/// # Errors
+/// See [`DecodeError`]; `couldn't parse as pod(<error>)` is the caller's to put around it.
+pub fn manifest(bytes: &[u8]) -> Result<Pod, DecodeError> {
+    let value = yaml::document(bytes)?;
+    match kind(&value)? {
+        Kind::Pod => pod(&value),
+        Kind::PodList => Err(DecodeError::NotAPod("&core.PodList{}".to_owned())),
+        Kind::Other(kind) => Err(DecodeError::NotAPod(format!("&core.{kind}{{}}"))),
+    }
+}
+
+/// Reads one pod or a PodList, as the URL source does. A broken item spoils the list.
+///
+/// # Errors
+/// See [`DecodeError`].
+pub fn manifest_or_list(bytes: &[u8]) -> Result<Vec<Pod>, DecodeError> {
+    let value = yaml::document(bytes)?;
+    match kind(&value)? {
+        Kind::Pod => Ok(vec![pod(&value)?]),
+        Kind::PodList => {
+            let list = check::clean(&value, &schema::POD_LIST)?;
+            let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+            items.into_iter().map(finish).collect()
+        }
+        Kind::Other(kind) => Err(DecodeError::NotAPod(format!("&core.{kind}{{}}"))),
+    }
+}
+
+/// The fields of a manifest that would be dropped silently. Nothing for bytes that are not a pod.
+pub fn unknown_fields(bytes: &[u8]) -> Vec<UnknownField> {
+    match yaml::document(bytes) {
+        Ok(value) if matches!(kind(&value), Ok(Kind::Pod)) => check::unknown(&value, &schema::POD),
+        _ => Vec::new(),
+    }
+}
+
+fn pod(value: &Value) -> Result<Pod, DecodeError> {
+    finish(check::clean(value, &schema::POD)?)
+}
+
+/// Turns a checked value into the typed object and applies the conversions and defaults of decoding.
+fn finish(value: Value) -> Result<Pod, DecodeError> {
+    let mut pod: Pod = serde_json::from_value(value).map_err(|error| DecodeError::Field(error.to_string()))?;
+    defaults::apply(&mut pod);
+    Ok(pod)
+}
+
+enum Kind {
+    Pod,
+    PodList,
+    Other(String),
+}
+
+/// Finds the type by `apiVersion` and `kind`; the error texts are the scheme's.
+fn kind(value: &Value) -> Result<Kind, DecodeError> {
+    let text = |key: &str| match value.get(key) {
+        None | Some(Value::Null) => Ok(String::new()),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(other) => Err(DecodeError::Type(format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go struct field .{key} of type string",
+            check::json_kind(other)
+        ))),
+    };
+    if !value.is_object() && !value.is_null() {
+        return Err(DecodeError::Type(format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ \
+             APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+            check::json_kind(value)
+        )));
+    }
+    let (version, kind) = (text("apiVersion")?, text("kind")?);
+    if kind.is_empty() {
+        return Err(DecodeError::Type(format!("Object 'Kind' is missing in '{}'", gojson::plain(value))));
+    }
+    if version.is_empty() {
+        return Err(DecodeError::Type(format!("Object 'apiVersion' is missing in '{}'", gojson::plain(value))));
+    }
+    match (version.as_str(), kind.as_str()) {
+        ("v1", "Pod") => Ok(Kind::Pod),
+        ("v1", "PodList") => Ok(Kind::PodList),
+        ("v1", other) if CORE_KINDS.contains(&other) => Ok(Kind::Other(other.to_owned())),
+        _ => Err(DecodeError::Type(format!(
+            "no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/api/legacyscheme/scheme.go:30\""
+        ))),
+    }
+}
+
+/// Kinds of the core group that decode and are then refused for not being a pod.
+const CORE_KINDS: &[&str] = &[
+    "Binding",
+    "ComponentStatus",
+    "ConfigMap",
+    "Endpoints",
+    "Event",
+    "LimitRange",
+    "List",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "PodTemplate",
+    "ReplicationController",
+    "ResourceQuota",
+    "Secret",
+    "Service",
+    "ServiceAccount",
+];
+
+#[cfg(test)]
+mod tests;
