@@ -156,7 +156,7 @@ fn write_shape(out: &mut String, value: Option<&Value>, shape: &Shape) {
         Shape::Resources => match value {
             Some(Value::Object(map)) => {
                 let mut entries: Vec<_> = map.iter().collect();
-                entries.sort();
+                entries.sort_by_key(|(name, _)| *name);
                 out.push('{');
                 for (index, (name, quantity)) in entries.into_iter().enumerate() {
                     if index > 0 {
