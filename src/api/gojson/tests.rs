@@ -43,6 +43,7 @@ proptest! {
         let read: String = serde_json::from_str(&quoted(&text)).expect("JSON");
         prop_assert_eq!(&read, &text);
         let escaped = quoted(&text);
-        prop_assert!(!escaped.contains(['<', '>', '&', '\u{2028}']));
+        let raw = escaped.contains(['<', '>', '&', '\u{2028}']);
+        prop_assert!(!raw, "unescaped: {}", escaped);
     }
 }
