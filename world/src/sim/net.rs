@@ -4,10 +4,9 @@
 //! have their files in the simulated file system, so that a missing, dead or replaced socket looks as on the host.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,7 +14,6 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt as _};
 use rustix::io::Errno;
 use tokio::sync::{Notify, mpsc};
-use tokio_util::sync::CancellationToken;
 
 use super::MemoryFiles;
 use crate::{
@@ -25,19 +23,18 @@ use crate::{
 
 mod relay;
 mod rules;
+mod table;
 #[cfg(test)]
 mod tests;
 
+use rules::fits;
 pub use rules::{Disturbance, Reach, RuleId};
-use rules::{Rules, fits};
+use table::{Open, Place, Served, State};
 
 /// How many connections wait to be accepted; the next dial waits as well.
 const BACKLOG: usize = 128;
 /// How long a host's TCP tries to reach a host that does not answer: six retries on Linux.
 const GIVE_UP: Duration = Duration::from_secs(127);
-/// The ports that the system chooses from.
-const EPHEMERAL: std::ops::RangeInclusive<u16> = 32768..=60999;
-
 /// The simulated network. Clones are the same network.
 #[derive(Clone)]
 pub struct SimulatedNetwork(Arc<Shared>);
@@ -48,40 +45,6 @@ struct Shared {
     /// Told of every change of the rules.
     changed: Notify,
     state: Mutex<State>,
-}
-
-struct State {
-    listeners: BTreeMap<Place, Served>,
-    next_listener: u64,
-    next_port: u16,
-    node: BTreeSet<IpAddr>,
-    names: BTreeMap<String, Vec<IpAddr>>,
-    rules: Rules,
-    open: BTreeMap<u64, Open>,
-}
-
-/// What can be bound once.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    /// A socket file by its inode.
-    File(u64),
-    Abstract(PathBuf),
-    Tcp(IpAddr, u16),
-}
-
-struct Served {
-    id: u64,
-    to: mpsc::Sender<Conn>,
-    local: Address,
-}
-
-/// An open connection.
-struct Open {
-    /// Under what names a pattern finds it: the address dialled, and the listener's.
-    names: [String; 2],
-    /// The rules' count when it was opened.
-    since: u64,
-    cut: CancellationToken,
 }
 
 impl fmt::Debug for SimulatedNetwork {
@@ -96,18 +59,7 @@ impl SimulatedNetwork {
     /// A network of a node with the addresses 127.0.0.0/8, `::1` and 192.0.2.10, which keeps its socket files in `files` and runs its
     /// relays in `tasks`.
     pub fn new(files: MemoryFiles, tasks: Tasks) -> Self {
-        let state = State {
-            listeners: BTreeMap::new(),
-            next_listener: 0,
-            next_port: *EPHEMERAL.start(),
-            node: BTreeSet::from([IpAddr::from([192, 0, 2, 10])]),
-            names: BTreeMap::from([(
-                "localhost".to_owned(),
-                vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-            )]),
-            rules: Rules::default(),
-            open: BTreeMap::new(),
-        };
+        let state = State::new();
         Self(Arc::new(Shared { files, tasks, changed: Notify::new(), state: Mutex::new(state) }))
     }
 
@@ -308,73 +260,6 @@ impl SimulatedNetwork {
 fn is_abstract(path: &Path) -> bool {
     use std::os::unix::ffi::OsStrExt as _;
     path.as_os_str().as_bytes().starts_with(b"@")
-}
-
-impl State {
-    fn is_node(&self, ip: IpAddr) -> bool {
-        ip.is_loopback() || self.node.contains(&ip)
-    }
-
-    /// Who answers at a place: the listener there, or one on every address of the node.
-    fn serving(&self, place: &Place) -> Option<&Served> {
-        if let Some(served) = self.listeners.get(place) {
-            return Some(served);
-        }
-        let Place::Tcp(ip, port) = *place else { return None };
-        let any: &[IpAddr] = match ip {
-            _ if !self.is_node(ip) && !ip.is_unspecified() => &[],
-            IpAddr::V4(_) => &[IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
-            IpAddr::V6(_) => &[IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
-        };
-        any.iter().find_map(|ip| self.listeners.get(&Place::Tcp(*ip, port)))
-    }
-
-    /// Whether binding there would share an address with another listener.
-    fn is_taken(&self, place: &Place) -> bool {
-        let Place::Tcp(ip, port) = *place else { return self.listeners.contains_key(place) };
-        self.listeners.keys().any(|other| match *other {
-            Place::Tcp(other, at) if at == port => {
-                let covers = |any: IpAddr, one: IpAddr| {
-                    any.is_unspecified()
-                        && (one.is_unspecified() || self.is_node(one))
-                        && (any.is_ipv6() || one.is_ipv4())
-                };
-                other == ip || covers(other, ip) || covers(ip, other)
-            }
-            _ => false,
-        })
-    }
-
-    /// The next free port, in order, so that runs repeat.
-    fn free_port(&mut self, ip: IpAddr) -> io::Result<u16> {
-        for _ in EPHEMERAL {
-            let port = self.take_port();
-            if !self.is_taken(&Place::Tcp(ip, port)) {
-                return Ok(port);
-            }
-        }
-        Err(Errno::ADDRINUSE.into())
-    }
-
-    fn take_port(&mut self) -> u16 {
-        let port = self.next_port;
-        self.next_port = if port == *EPHEMERAL.end() { *EPHEMERAL.start() } else { port + 1 };
-        port
-    }
-
-    /// The client's end of a connection to a place.
-    fn source(&mut self, place: &Place) -> Address {
-        let Place::Tcp(to, _) = *place else { return Address::unix("") };
-        let own = self.node.iter().find(|ip| ip.is_ipv4() == to.is_ipv4()).copied();
-        let ip = if self.is_node(to) { to } else { own.unwrap_or(to) };
-        Address::tcp(ip.to_string(), self.take_port())
-    }
-
-    fn enter(&mut self, open: Open) -> u64 {
-        let id = self.open.last_key_value().map_or(0, |(last, _)| last + 1);
-        self.open.insert(id, open);
-        id
-    }
 }
 
 /// Takes a connection off the list when its relay ends.

@@ -1,11 +1,21 @@
 //! Tests of the runner and of the whole simulated world.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use rand::Rng as _;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
-use crate::net::Address;
+use crate::{
+    machine::Facts,
+    net::Address,
+    programs::{Invocation, Outcome},
+};
 
 #[test]
 fn time_is_virtual() {
@@ -88,4 +98,61 @@ fn an_echo_over_a_socket_file() {
         assert!(!sim.world.files.exists(Path::new("/run/echo.sock")));
     })
     .unwrap();
+}
+
+#[test]
+fn programs_come_and_go_and_are_recorded() {
+    run(1, Limits::default(), |sim, _| async move {
+        let call = Invocation { program: "/opt/plugin".into(), args: vec!["add".to_owned()], ..Invocation::default() };
+        sim.programs.register("/opt/plugin", |call| async move {
+            Ok(Outcome { code: call.args.len() as i32, ..Outcome::default() })
+        });
+        assert_eq!(sim.world.programs.run(call.clone()).await.unwrap().code, 1);
+        sim.programs.unregister("/opt/plugin");
+        assert_eq!(sim.world.programs.run(call.clone()).await.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        assert_eq!(sim.programs.calls(), [call]);
+    })
+    .unwrap();
+}
+
+#[test]
+fn facts_are_as_told() {
+    run(1, Limits::default(), |sim, _| async move {
+        assert_eq!(sim.world.machine.memory_available().unwrap(), 6 << 30);
+        sim.machine.update(|facts| facts.hostname = "Node-2".to_owned());
+        sim.machine.set_memory_available(5);
+        assert_eq!(sim.world.machine.facts().unwrap(), Facts { hostname: "Node-2".to_owned(), ..Facts::simulated() });
+        assert_eq!(sim.world.machine.memory_available().unwrap(), 5);
+    })
+    .unwrap();
+}
+
+/// Ten connections in one run, with delays, logged by both ends: the same seed gives the same log.
+#[test]
+fn runs_repeat() {
+    let log = || {
+        run(3, Limits::default(), |sim, tasks| async move {
+            let log = Arc::new(Mutex::new(Vec::new()));
+            let mut listener = sim.world.net.listen(&Address::tcp("", 80)).await.unwrap();
+            sim.net.disturb("*", net::Disturbance::Delay(Duration::from_millis(3)), net::Reach::All);
+            for n in 0..10u8 {
+                let (world, log) = (sim.world.clone(), log.clone());
+                drop(tasks.spawn("client", async move {
+                    let mut rng = world.random.fork(&format!("client {n}"));
+                    tokio::time::sleep(Duration::from_millis(rng.next_u64() % 10)).await;
+                    let mut conn = world.net.dial(&Address::tcp("localhost", 80)).await.unwrap();
+                    conn.write_all(&[n]).await.unwrap();
+                    log.lock().unwrap().push(format!("{} {conn:?}", world.clock.now()));
+                }));
+            }
+            for _ in 0..10 {
+                let n = listener.accept().await.unwrap().read_u8().await.unwrap();
+                log.lock().unwrap().push(format!("{} heard {n}", sim.world.clock.now()));
+            }
+            Arc::into_inner(log).map(|log| log.into_inner().unwrap())
+        })
+    };
+    let (one, two) = (log().unwrap().unwrap(), log().unwrap().unwrap());
+    assert_eq!(one.len(), 20);
+    assert_eq!(one, two);
 }

@@ -6,7 +6,11 @@ use std::{
 };
 
 use rstest::rstest;
-use world::files::{DirEntry, FileKind};
+use world::{
+    Programs,
+    files::{DirEntry, FileKind},
+    programs::Invocation,
+};
 
 use crate::{Arm, on_all_files};
 
@@ -294,5 +298,29 @@ fn no_link_leaves_the_root(#[case] target: &'static str) {
         assert_eq!(files.read(Path::new("/../../etc/new"), 10).unwrap(), b"mine");
         files.remove_dir_all(&arm.path("out/../etc")).unwrap();
         assert!(!files.exists(Path::new("/etc")));
+    });
+}
+
+/// A bind mount has the same device number as what it hides, so only the mount itself tells.
+#[test]
+#[ignore = "needs root, to mount"]
+fn removing_all_stops_at_a_bind_mount() {
+    crate::on_host(|arm| async move {
+        let run = async |program: &str, args: &[&Path]| {
+            let args = args.iter().map(|arg| arg.display().to_string()).collect();
+            let call = Invocation { program: program.into(), args, output_limit: 1000, ..Invocation::default() };
+            Programs::real().run(call).await.unwrap().code
+        };
+        arm.files.create_dir(&arm.path("kept"), 0o755).unwrap();
+        arm.files.write(&arm.path("kept/precious"), b"x", 0o644).unwrap();
+        arm.files.create_dir_all(&arm.path("pod/volume"), 0o755).unwrap();
+        assert_eq!(run("/bin/mount", &["--bind".as_ref(), &arm.path("kept"), &arm.path("pod/volume")]).await, 0);
+        let inside = arm.files.remove_dir_all(&arm.path("pod"));
+        let itself = arm.files.remove_dir_all(&arm.path("pod/volume"));
+        assert_eq!(run("/bin/umount", &[&arm.path("pod/volume")]).await, 0);
+        assert_eq!(inside.unwrap_err().kind(), ErrorKind::CrossesDevices);
+        assert_eq!(itself.unwrap_err().kind(), ErrorKind::CrossesDevices);
+        assert!(arm.files.exists(&arm.path("kept/precious")));
+        arm.files.remove_dir_all(&arm.path("pod")).unwrap();
     });
 }

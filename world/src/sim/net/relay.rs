@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use rustix::io::Errno;
@@ -123,7 +124,11 @@ async fn carry(mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>
                 }
             }
             read = from.read(&mut chunk), if open && held < UNDER_WAY && !wanted.hole => match read {
-                Ok(0) | Err(_) => open = false,
+                Ok(0) | Err(_) => {
+                    // The end of the bytes is under way as long as they are.
+                    open = false;
+                    under_way.push_back((arrival(&under_way, wanted.delay), Vec::new()));
+                }
                 Ok(n) if wanted.delay.is_zero() && under_way.is_empty() => {
                     if to.write_all(&chunk[..n]).await.is_err() {
                         return;
@@ -131,14 +136,19 @@ async fn carry(mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>
                 }
                 Ok(n) => {
                     held += n;
-                    // A delay that shrinks does not let later bytes overtake.
-                    let due = (Instant::now() + wanted.delay).max(under_way.back().map_or_else(Instant::now, |b| b.0));
+                    let due = arrival(&under_way, wanted.delay);
                     under_way.push_back((due, chunk[..n].to_vec()));
                 }
             },
         }
     }
     let _ = to.shutdown().await;
+}
+
+/// When bytes that leave now arrive: a delay that shrinks does not let later ones overtake.
+fn arrival(under_way: &VecDeque<(Instant, Vec<u8>)>, delay: Duration) -> Instant {
+    let due = Instant::now() + delay;
+    under_way.back().map_or(due, |(last, _)| due.max(*last))
 }
 
 impl SimulatedNetwork {

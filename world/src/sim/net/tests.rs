@@ -49,7 +49,7 @@ async fn a_delay_holds_back_but_does_not_slow() {
     assert_eq!(start.elapsed(), 2 * SECOND + SECOND / 4);
     let big = vec![7; 500_000];
     let mut heard = Vec::new();
-    let (sent, read) = tokio::join!(
+    let (sent, all) = tokio::join!(
         async {
             server.write_all(&big).await?;
             server.shutdown().await
@@ -57,9 +57,12 @@ async fn a_delay_holds_back_but_does_not_slow() {
         client.read_to_end(&mut heard)
     );
     sent.unwrap();
-    read.unwrap();
+    all.unwrap();
     assert!(heard == big);
     assert_eq!(start.elapsed(), 3 * SECOND + SECOND / 4, "all of it under way at once");
+    drop(client);
+    assert_eq!(read(&mut server).await.unwrap(), b"");
+    assert_eq!(start.elapsed(), 4 * SECOND + SECOND / 4, "the end takes its time, too");
 }
 
 #[tokio::test(start_paused = true)]
