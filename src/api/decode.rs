@@ -2,6 +2,7 @@
 //! unknown fields dropped, type errors in Go's words. Includes v1 defaulting, as the decoder does; checks nothing else.
 
 mod check;
+mod time;
 mod yaml;
 
 use k8s_openapi::api::core::v1::Pod;

@@ -1,10 +1,12 @@
-//! A JSON value against the schema: drops unknown fields, and reports wrong types in the words of Go's decoder. Reading
-//! YAML is elsewhere.
+//! A JSON value against the schema: drops unknown fields and zero values, and reports wrong types in the words of Go's
+//! decoder. Reading YAML is elsewhere.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{DecodeError, UnknownField};
-use crate::api::schema::Type;
+use super::{DecodeError, UnknownField, time};
+use crate::api::gojson;
+use crate::api::quantity::Quantity;
+use crate::api::schema::{Omit, Shape, Type};
 
 /// What Go calls a JSON value in type errors.
 pub(super) fn json_kind(value: &Value) -> &'static str {
@@ -18,12 +20,210 @@ pub(super) fn json_kind(value: &Value) -> &'static str {
     }
 }
 
-/// The value with known fields only.
-pub(super) fn clean(value: &Value, _of: &'static Type) -> Result<Value, DecodeError> {
-    Ok(value.clone())
+/// The value with known fields only. `null` and the zero values that Go would not print count as absent.
+///
+/// As in Go, a field of the wrong type is remembered and decoding goes on: the first one is reported, unless a value
+/// that reads itself (quantity, time) fails later, which stops decoding at once.
+pub(super) fn clean(value: &Value, of: &'static Type) -> Result<Value, DecodeError> {
+    let mut walk = Walk { path: Vec::new(), first: None };
+    let clean = walk.object(value, of)?;
+    match walk.first {
+        Some(text) => Err(DecodeError::Field(text)),
+        None => Ok(clean),
+    }
+}
+
+struct Walk {
+    path: Vec<&'static str>,
+    first: Option<String>,
+}
+
+impl Walk {
+    fn object(&mut self, value: &Value, of: &'static Type) -> Result<Value, DecodeError> {
+        let mut out = Map::new();
+        let Some(map) = value.as_object() else { return Ok(Value::Object(out)) };
+        for (name, inner) in map {
+            let Some(field) = of.field(name) else { continue };
+            if inner.is_null() {
+                continue;
+            }
+            self.path.push(field.name);
+            let read = self.shape(inner, &field.shape, of)?;
+            self.path.pop();
+            if let Some(read) = read.filter(|read| field.omit != Omit::Empty || !zero(read)) {
+                out.insert(field.name.to_owned(), read);
+            }
+        }
+        Ok(Value::Object(out))
+    }
+
+    fn shape(&mut self, value: &Value, shape: &Shape, of: &'static Type) -> Result<Option<Value>, DecodeError> {
+        Ok(match shape {
+            Shape::Str(go) => self.only(value.is_string(), value, go, of),
+            Shape::Bool => self.only(value.is_boolean(), value, "bool", of),
+            Shape::Int32 => self.int(value, i64::from(i32::MIN)..=i64::from(i32::MAX), "int32", of),
+            Shape::Int64 => self.int(value, i64::MIN..=i64::MAX, "int64", of),
+            Shape::IntOrString if value.is_string() => Some(value.clone()),
+            Shape::IntOrString => self.int(value, i64::from(i32::MIN)..=i64::from(i32::MAX), "int32", of),
+            Shape::Quantity => Some(quantity(value)?),
+            Shape::Time => self.time(value, of)?,
+            Shape::Raw => Some(value.clone()),
+            Shape::Struct(inner) if value.is_object() => Some(self.object(value, inner)?),
+            Shape::Struct(inner) => self.wrong(value, &format!("v1.{}", inner.name), of),
+            Shape::Structs(inner) => match value.as_array() {
+                Some(items) => {
+                    let mut list = Vec::with_capacity(items.len());
+                    for item in items {
+                        if !(item.is_object() || item.is_null()) {
+                            self.wrong(item, &format!("v1.{}", inner.name), of);
+                        }
+                        list.push(self.object(item, inner)?);
+                    }
+                    Some(Value::Array(list))
+                }
+                None => self.wrong(value, &format!("[]v1.{}", inner.name), of),
+            },
+            Shape::Strs(go) => self.list(value, go, of, |walk, item| match item {
+                Value::Null => Some(Value::from("")),
+                item => walk.only(item.is_string(), item, go, of),
+            }),
+            Shape::Int64s => self.list(value, "int64", of, |walk, item| match item {
+                Value::Null => Some(Value::from(0)),
+                item => walk.int(item, i64::MIN..=i64::MAX, "int64", of),
+            }),
+            Shape::Int32s => self.list(value, "int32", of, |walk, item| match item {
+                Value::Null => Some(Value::from(0)),
+                item => walk.int(item, i64::from(i32::MIN)..=i64::from(i32::MAX), "int32", of),
+            }),
+            Shape::StrMap => match value.as_object() {
+                Some(map) => {
+                    let mut out = Map::new();
+                    for (key, item) in map {
+                        let read = match item {
+                            Value::Null => Some(Value::from("")),
+                            item => self.only(item.is_string(), item, "string", of),
+                        };
+                        out.extend(read.map(|read| (key.clone(), read)));
+                    }
+                    Some(Value::Object(out))
+                }
+                None => self.wrong(value, "map[string]string", of),
+            },
+            Shape::Resources => match value.as_object() {
+                Some(map) => {
+                    let mut out = Map::new();
+                    for (key, item) in map {
+                        out.insert(key.clone(), quantity(item)?);
+                    }
+                    Some(Value::Object(out))
+                }
+                None => self.wrong(value, "v1.ResourceList", of),
+            },
+        })
+    }
+
+    fn list(
+        &mut self,
+        value: &Value,
+        go: &str,
+        of: &'static Type,
+        mut each: impl FnMut(&mut Self, &Value) -> Option<Value>,
+    ) -> Option<Value> {
+        match value.as_array() {
+            Some(items) => Some(Value::Array(items.iter().filter_map(|item| each(self, item)).collect())),
+            None => self.wrong(value, &format!("[]{go}"), of),
+        }
+    }
+
+    fn only(&mut self, right: bool, value: &Value, go: &str, of: &'static Type) -> Option<Value> {
+        if right { Some(value.clone()) } else { self.wrong(value, go, of) }
+    }
+
+    fn int(
+        &mut self,
+        value: &Value,
+        range: std::ops::RangeInclusive<i64>,
+        go: &str,
+        of: &'static Type,
+    ) -> Option<Value> {
+        match value {
+            Value::Number(number) => match number.as_i64().filter(|number| range.contains(number)) {
+                Some(number) => Some(Value::from(number)),
+                None => self.wrong_text(&format!("number {}", gojson::plain(value)), go, of),
+            },
+            _ => self.wrong(value, go, of),
+        }
+    }
+
+    fn time(&mut self, value: &Value, of: &'static Type) -> Result<Option<Value>, DecodeError> {
+        match value.as_str() {
+            Some(text) => time::check(text).map_err(DecodeError::Field).map(|()| Some(value.clone())),
+            None => {
+                self.wrong(value, "string", of);
+                Err(DecodeError::Field(self.first.take().unwrap_or_default()))
+            }
+        }
+    }
+
+    fn wrong(&mut self, value: &Value, go: &str, of: &'static Type) -> Option<Value> {
+        self.wrong_text(json_kind(value), go, of)
+    }
+
+    fn wrong_text(&mut self, what: &str, go: &str, of: &'static Type) -> Option<Value> {
+        if self.first.is_none() {
+            let path = self.path.join(".");
+            self.first = Some(format!(
+                "json: cannot unmarshal {what} into Go struct field {}.{path} of type {go}",
+                of.name
+            ));
+        }
+        None
+    }
+}
+
+fn quantity(value: &Value) -> Result<Value, DecodeError> {
+    let text = match value {
+        Value::Null => "0".to_owned(),
+        Value::String(text) => text.trim().to_owned(),
+        other => gojson::plain(other),
+    };
+    Quantity::parse(&text).map_err(|error| DecodeError::Field(error.to_string()))?;
+    Ok(Value::from(text))
+}
+
+fn zero(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(on) => !on,
+        Value::Number(number) => number.as_i64() == Some(0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+    }
 }
 
 /// The unknown fields, in document order.
-pub(super) fn unknown(_value: &Value, _of: &'static Type) -> Vec<UnknownField> {
-    Vec::new()
+pub(super) fn unknown(value: &Value, of: &'static Type) -> Vec<UnknownField> {
+    let mut out = Vec::new();
+    collect(value, of, "", &mut out);
+    out
+}
+
+fn collect(value: &Value, of: &'static Type, path: &str, out: &mut Vec<UnknownField>) {
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        match of.field(name).map(|field| &field.shape) {
+            None => {
+                let known = of.fields.iter().map(|field| field.name).collect();
+                out.push(UnknownField { path: at, known });
+            }
+            Some(Shape::Struct(of)) => collect(inner, of, &at, out),
+            Some(Shape::Structs(of)) => {
+                for (index, item) in inner.as_array().into_iter().flatten().enumerate() {
+                    collect(item, of, &format!("{at}[{index}]"), out);
+                }
+            }
+            Some(_) => {}
+        }
+    }
 }

@@ -1,11 +1,76 @@
-//! Manifest bytes to a JSON value the way upstream's YAML reader sees them. Types of fields are checked elsewhere.
+//! Manifest bytes to a JSON value the way upstream's reader sees them: YAML 1.1 scalars, merge keys, last duplicate wins,
+//! first document only, JSON when it starts with `{`. Types of fields are checked elsewhere.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::DecodeError;
 
-/// The first document of the bytes, as JSON.
+/// More nodes than this, aliases expanded, is not a pod: stops alias bombs early.
+const MAX_NODES: usize = 50_000;
+
+/// The first document of the bytes, as JSON. Objects read from YAML have their keys sorted, as Go's conversion leaves them.
 pub(super) fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
-    let text = std::str::from_utf8(bytes).map_err(|error| DecodeError::Syntax(error.to_string()))?;
-    serde_json::from_str(text).map_err(|error| DecodeError::Syntax(error.to_string()))
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| {
+            DecodeError::Syntax(format!("couldn't get version/kind; json parse error: {error}"))
+        });
+    }
+    let first = first_document(text);
+    if first.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    let options = serde_saphyr::options! {
+        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
+        legacy_octal_numbers: true,
+        with_snippet: false,
+        budget: serde_saphyr::budget! { max_nodes: MAX_NODES, max_events: 4 * MAX_NODES },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 2 * MAX_NODES },
+    };
+    let value: Value = serde_saphyr::from_str_with_options(first, options).map_err(|error| {
+        let line = error.location().map(|at| format!("line {}: ", at.line())).unwrap_or_default();
+        let text = error.to_string();
+        let text = text.lines().next().unwrap_or_default();
+        // The position is said once, in Go's place for it.
+        let text = text.rsplit_once(" at line ").map_or(text, |(text, _)| text);
+        DecodeError::Syntax(format!("yaml: {line}{}", text.trim_start_matches("error: ")))
+    })?;
+    Ok(sorted(value))
+}
+
+/// The text up to the second document. A document marker stands at the start of a line, whatever surrounds it.
+fn first_document(text: &str) -> &str {
+    let mut at = 0;
+    let mut content = false;
+    for line in text.split_inclusive('\n') {
+        let marker = |mark: &str| {
+            line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+        };
+        if (marker("---") && content) || (marker("...") && content) {
+            return &text[..at];
+        }
+        let bare = line.trim_start();
+        // A marker opens the document even when nothing follows it.
+        content |= marker("---") || !(bare.is_empty() || bare.starts_with('#') || line.starts_with('%'));
+        at += line.len();
+    }
+    text
+}
+
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<(String, Value)> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(entries.into_iter().collect::<Map<_, _>>())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        // Go prints a float without a fraction as an integer, and reads it back as one.
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64().unwrap_or_default();
+            if float.fract() == 0.0 && float.abs() < 1e18 { Value::from(float as i64) } else { Value::Number(number) }
+        }
+        other => other,
+    }
 }

@@ -47,3 +47,15 @@ proptest! {
         prop_assert!(!raw, "unescaped: {}", escaped);
     }
 }
+
+#[test]
+fn recorded_bodies_come_out_as_they_went_in() {
+
+    let mut checked = 0;
+    for body in include_str!("../../../tests/fixtures/gojson/pods.jsonl").lines() {
+        let read: Pod = serde_json::from_str(body).expect(body);
+        assert_eq!(pod(&read), body);
+        checked += 1;
+    }
+    assert_eq!(checked, 73, "recorded pods");
+}
