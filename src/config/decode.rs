@@ -135,7 +135,10 @@ impl Decoder<'_> {
         Ok(match (kind, &node.value) {
             (_, Yaml::Null) => Value::Null,
             (Kind::Bool, Yaml::Bool(b)) => Value::from(*b),
-            (Kind::Int32, Yaml::Int(n)) => Value::from(i32::try_from(*n).map_err(|_| wrong())?),
+            (Kind::Int32, Yaml::Int(n)) => {
+                let large = |_| TypeError { advice: "must be a whole number of at most 2147483647", ..wrong() };
+                Value::from(i32::try_from(*n).map_err(large)?)
+            }
             (Kind::Int64, Yaml::Int(n)) | (Kind::DurationOrNanos, Yaml::Int(n)) => Value::from(*n),
             (Kind::Int32 | Kind::Int64, Yaml::Float(n)) if n.fract() == 0.0 && n.abs() < 2e9 => Value::from(*n as i64),
             (Kind::Float64, Yaml::Int(n)) => Value::from(*n as f64),

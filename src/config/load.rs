@@ -225,6 +225,7 @@ fn read_file(world: &World, given: &str, from: &Path, notes: &mut Vec<Note>) -> 
     let object = decode(&node, KUBELET_CONFIGURATION, Nulls::Unset, &mut keys)
         .map_err(|e| decode_error(e.line, e.go_text.clone(), format!("{} {}", e.path, e.advice)))?;
     if !keys.is_empty() {
+        keys.sort_by_key(|k| k.line);
         notes.push(Note::Keys { file: path.clone(), keys });
     }
     let mut document = Document(object);
