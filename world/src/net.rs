@@ -73,6 +73,9 @@ impl FromStr for Address {
         let (host, port) = rest.rsplit_once(':').ok_or_else(|| fail("there is no port"))?;
         let port = port.parse().map_err(|_| fail("the port is not a number from 0 to 65535"))?;
         let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+        if host.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) {
+            return Err(fail("the host has a slash or a blank"));
+        }
         Ok(Self::Tcp { host: host.to_owned(), port })
     }
 }
@@ -234,4 +237,38 @@ pub(crate) fn check_unix_path(path: &std::path::Path) -> io::Result<()> {
         return Ok(());
     };
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} {why}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::socket("unix:///run/x.sock", Address::unix("/run/x.sock"), "unix:///run/x.sock")]
+    #[case::path("/run/x.sock", Address::unix("/run/x.sock"), "unix:///run/x.sock")]
+    #[case::abstract_name("unix://@x", Address::unix("@x"), "unix://@x")]
+    #[case::tcp("tcp://127.0.0.1:80", Address::tcp("127.0.0.1", 80), "127.0.0.1:80")]
+    #[case::name("localhost:80", Address::tcp("localhost", 80), "localhost:80")]
+    #[case::ipv6("[::1]:80", Address::tcp("::1", 80), "[::1]:80")]
+    #[case::every_host(":10250", Address::tcp("", 10250), ":10250")]
+    fn addresses(#[case] text: &str, #[case] address: Address, #[case] shown: &str) {
+        assert_eq!(text.parse::<Address>().unwrap(), address);
+        assert_eq!(address.to_string(), shown);
+        assert_eq!(shown.parse::<Address>().unwrap(), address);
+    }
+
+    #[rstest]
+    #[case::empty("", "there is no port")]
+    #[case::relative("unix://run/x.sock", "the path of a unix socket must be absolute")]
+    #[case::no_port("localhost", "there is no port")]
+    #[case::large_port("localhost:65536", "the port is not a number from 0 to 65535")]
+    #[case::scheme("http://localhost:80", "only unix:// and tcp:// are known")]
+    #[case::path("run/x.sock:1", "the host has a slash or a blank")]
+    #[case::url("tcp://localhost:80/", "the port is not a number from 0 to 65535")]
+    fn no_addresses(#[case] text: &str, #[case] why: &str) {
+        let error = text.parse::<Address>().unwrap_err().to_string();
+        assert_eq!(error, format!("{text:?} is not an address: {why}; write unix:///path/to.sock or host:port"));
+    }
 }

@@ -17,7 +17,7 @@ on_all_files!(
 /// depending on the umask, so changes of attributes are left out unless asked for.
 async fn notices(watch: &mut Watch, base: &Path, attributes: bool) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
-    while let Ok(Some(change)) = tokio::time::timeout(Duration::from_millis(100), watch.next()).await {
+    while let Ok(Some(change)) = tokio::time::timeout(Duration::from_millis(20), watch.next()).await {
         let change = change.unwrap();
         if change.kind == ChangeKind::Attributes && !attributes {
             continue;

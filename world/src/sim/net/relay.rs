@@ -9,7 +9,6 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
 };
 
 use rustix::io::Errno;
@@ -127,7 +126,7 @@ async fn carry(mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>
                 Ok(0) | Err(_) => {
                     // The end of the bytes is under way as long as they are.
                     open = false;
-                    under_way.push_back((arrival(&under_way, wanted.delay), Vec::new()));
+                    under_way.push_back((Instant::now() + wanted.delay, Vec::new()));
                 }
                 Ok(n) if wanted.delay.is_zero() && under_way.is_empty() => {
                     if to.write_all(&chunk[..n]).await.is_err() {
@@ -136,19 +135,13 @@ async fn carry(mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>
                 }
                 Ok(n) => {
                     held += n;
-                    let due = arrival(&under_way, wanted.delay);
-                    under_way.push_back((due, chunk[..n].to_vec()));
+                    // Bytes arrive in order, so a delay that shrinks does not let later ones overtake.
+                    under_way.push_back((Instant::now() + wanted.delay, chunk[..n].to_vec()));
                 }
             },
         }
     }
     let _ = to.shutdown().await;
-}
-
-/// When bytes that leave now arrive: a delay that shrinks does not let later ones overtake.
-fn arrival(under_way: &VecDeque<(Instant, Vec<u8>)>, delay: Duration) -> Instant {
-    let due = Instant::now() + delay;
-    under_way.back().map_or(due, |(last, _)| due.max(*last))
 }
 
 impl SimulatedNetwork {
