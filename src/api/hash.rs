@@ -18,8 +18,7 @@ pub fn fnv1a_128(data: &[u8]) -> u128 {
 /// the spec, and nothing else. A running container whose stored hash differs is replaced (kubelet 1.36,
 /// `HashContainer`): FNV-1a over Go's dump of the bytes of `{"image":…,"name":…}`.
 pub fn container_hash(name: &str, image: &str) -> u32 {
-    let json =
-        format!("{{\"image\":{},\"name\":{}}}", gojson::quoted(image), gojson::quoted(name));
+    let json = format!("{{\"image\":{},\"name\":{}}}", gojson::quoted(image), gojson::quoted(name));
     let bytes: Vec<String> = json.bytes().map(|byte| byte.to_string()).collect();
     fnv1a_32(format!("([]uint8)[{}]", bytes.join(" ")).as_bytes())
 }

@@ -58,11 +58,8 @@ pub fn apply_static_defaults(pod: &mut Pod, source: Source<'_>, node_name: &str)
 
 /// Adds `{operator: Exists, effect: NoExecute}`, in the place of one with the same key, effect, operator and value.
 fn tolerate_no_execute(tolerations: &mut Vec<Toleration>) {
-    let wanted = Toleration {
-        operator: Some("Exists".to_owned()),
-        effect: Some("NoExecute".to_owned()),
-        ..Default::default()
-    };
+    let wanted =
+        Toleration { operator: Some("Exists".to_owned()), effect: Some("NoExecute".to_owned()), ..Default::default() };
     let same = |each: &Toleration| {
         each.key.as_deref().unwrap_or_default().is_empty()
             && each.value.as_deref().unwrap_or_default().is_empty()

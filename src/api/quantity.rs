@@ -95,7 +95,8 @@ impl Quantity {
             return Err(QuantityError::Numeric);
         }
         let magnitude = magnitude(whole, fraction, base, power);
-        let format = if format == Format::BinarySi && magnitude > 0 && magnitude < NANO { Format::DecimalSi } else { format };
+        let format =
+            if format == Format::BinarySi && magnitude > 0 && magnitude < NANO { Format::DecimalSi } else { format };
         Ok(Self { nanos: if negative { -magnitude } else { magnitude }, format })
     }
 

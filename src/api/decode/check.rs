@@ -172,10 +172,8 @@ impl Walk {
     fn wrong_text(&mut self, what: &str, go: &str, of: &'static Type) -> Option<Value> {
         if self.first.is_none() {
             let path = self.path.join(".");
-            self.first = Some(format!(
-                "json: cannot unmarshal {what} into Go struct field {}.{path} of type {go}",
-                of.name
-            ));
+            self.first =
+                Some(format!("json: cannot unmarshal {what} into Go struct field {}.{path} of type {go}", of.name));
         }
         None
     }

@@ -5,7 +5,9 @@ use rstest::rstest;
 use super::*;
 
 fn pod_with(line: &str) -> String {
-    format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\nspec:\n  containers:\n  - name: c\n    image: i:1\n{line}")
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\nspec:\n  containers:\n  - name: c\n    image: i:1\n{line}"
+    )
 }
 
 fn container(pod: &Pod) -> &k8s_openapi::api::core::v1::Container {
@@ -61,22 +63,52 @@ fn only_the_first_document_counts() {
 }
 
 #[rstest]
-#[case("    image: 5\n", "json: cannot unmarshal number into Go struct field Container.spec.containers.image of type string")]
-#[case("    env: [{name: y}]\n", "json: cannot unmarshal bool into Go struct field EnvVar.spec.containers.env.name of type string")]
-#[case("  hostNetwork: 'x'\n", "json: cannot unmarshal string into Go struct field PodSpec.spec.hostNetwork of type bool")]
-#[case("  terminationGracePeriodSeconds: 1.5\n", "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.terminationGracePeriodSeconds of type int64")]
-#[case("    ports: [{containerPort: 3000000000}]\n", "json: cannot unmarshal number 3000000000 into Go struct field ContainerPort.spec.containers.ports.containerPort of type int32")]
-#[case("    imagePullPolicy: 1\n", "json: cannot unmarshal number into Go struct field Container.spec.containers.imagePullPolicy of type v1.PullPolicy")]
-#[case("    resources: {limits: {cpu: x}}\n", "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")]
-#[case("  nodeSelector: [a]\n", "json: cannot unmarshal array into Go struct field PodSpec.spec.nodeSelector of type map[string]string")]
+#[case(
+    "    image: 5\n",
+    "json: cannot unmarshal number into Go struct field Container.spec.containers.image of type string"
+)]
+#[case(
+    "    env: [{name: y}]\n",
+    "json: cannot unmarshal bool into Go struct field EnvVar.spec.containers.env.name of type string"
+)]
+#[case(
+    "  hostNetwork: 'x'\n",
+    "json: cannot unmarshal string into Go struct field PodSpec.spec.hostNetwork of type bool"
+)]
+#[case(
+    "  terminationGracePeriodSeconds: 1.5\n",
+    "json: cannot unmarshal number 1.5 into Go struct field PodSpec.spec.terminationGracePeriodSeconds of type int64"
+)]
+#[case(
+    "    ports: [{containerPort: 3000000000}]\n",
+    "json: cannot unmarshal number 3000000000 into Go struct field ContainerPort.spec.containers.ports.containerPort of type int32"
+)]
+#[case(
+    "    imagePullPolicy: 1\n",
+    "json: cannot unmarshal number into Go struct field Container.spec.containers.imagePullPolicy of type v1.PullPolicy"
+)]
+#[case(
+    "    resources: {limits: {cpu: x}}\n",
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+)]
+#[case(
+    "  nodeSelector: [a]\n",
+    "json: cannot unmarshal array into Go struct field PodSpec.spec.nodeSelector of type map[string]string"
+)]
 fn wrong_types_are_told_in_gos_words(#[case] line: &str, #[case] want: &str) {
     assert_eq!(manifest(pod_with(line).as_bytes()).expect_err("bad").to_string(), want);
 }
 
 #[rstest]
 #[case("", "Object 'Kind' is missing in 'null'")]
-#[case("kind: Pod\nmetadata: {name: p}\n", "Object 'apiVersion' is missing in '{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"}}'")]
-#[case("apiVersion: apps/v1\nkind: Deployment\n", "no kind \"Deployment\" is registered for version \"apps/v1\" in scheme \"pkg/api/legacyscheme/scheme.go:30\"")]
+#[case(
+    "kind: Pod\nmetadata: {name: p}\n",
+    "Object 'apiVersion' is missing in '{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"}}'"
+)]
+#[case(
+    "apiVersion: apps/v1\nkind: Deployment\n",
+    "no kind \"Deployment\" is registered for version \"apps/v1\" in scheme \"pkg/api/legacyscheme/scheme.go:30\""
+)]
 fn documents_that_are_no_pod_are_refused(#[case] text: &str, #[case] want: &str) {
     assert_eq!(manifest(text.as_bytes()).expect_err("bad").to_string(), want);
 }
@@ -89,7 +121,9 @@ fn documents_that_are_no_pod_are_refused(#[case] text: &str, #[case] want: &str)
 #[case("{\"kind\": ")]
 #[case("\u{0}\u{1}")]
 #[case("- 1\n- 2\n")]
-#[case("a: &a [x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n")]
+#[case(
+    "a: &a [x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n"
+)]
 fn rubbish_is_refused_in_one_line(#[case] text: &str) {
     let error = manifest(text.as_bytes()).expect_err("bad").to_string();
     assert!(!error.is_empty() && !error.contains('\n'), "{error}");

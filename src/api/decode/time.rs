@@ -26,10 +26,7 @@ const ELEMENTS: [(&str, usize, u32, u32, &str); 11] = [
 pub(super) fn check(text: &str) -> Result<(), String> {
     let quoted = gojson::go_quoted(text);
     let cannot = |rest: &str, element: &str| {
-        Err(format!(
-            "parsing time {quoted} as \"{LAYOUT}\": cannot parse {} as \"{element}\"",
-            gojson::go_quoted(rest)
-        ))
+        Err(format!("parsing time {quoted} as \"{LAYOUT}\": cannot parse {} as \"{element}\"", gojson::go_quoted(rest)))
     };
     let mut rest = text;
     for (element, width, low, high, name) in ELEMENTS {

@@ -13,9 +13,8 @@ pub(super) fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if text.trim_start().starts_with('{') {
-        return serde_json::from_str(text).map_err(|error| {
-            DecodeError::Syntax(format!("couldn't get version/kind; json parse error: {error}"))
-        });
+        return serde_json::from_str(text)
+            .map_err(|error| DecodeError::Syntax(format!("couldn't get version/kind; json parse error: {error}")));
     }
     let first = first_document(text);
     if first.trim().is_empty() {

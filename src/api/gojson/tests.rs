@@ -50,7 +50,6 @@ proptest! {
 
 #[test]
 fn recorded_bodies_come_out_as_they_went_in() {
-
     let mut checked = 0;
     for body in include_str!("../../../tests/fixtures/gojson/pods.jsonl").lines() {
         let read: Pod = serde_json::from_str(body).expect(body);

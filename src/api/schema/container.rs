@@ -147,8 +147,7 @@ static VOLUME_MOUNT: Type = Type {
     ],
 };
 
-static VOLUME_DEVICE: Type =
-    Type { name: "VolumeDevice", fields: &[always("name", S), always("devicePath", S)] };
+static VOLUME_DEVICE: Type = Type { name: "VolumeDevice", fields: &[always("name", S), always("devicePath", S)] };
 
 static PROBE: Type = Type {
     name: "Probe",

@@ -29,12 +29,7 @@ pub static OBJECT_META: Type = Type {
 /// `ListMeta`.
 pub(super) static LIST_META: Type = Type {
     name: "ListMeta",
-    fields: &[
-        opt("selfLink", S),
-        opt("resourceVersion", S),
-        opt("continue", S),
-        ptr("remainingItemCount", Int64),
-    ],
+    fields: &[opt("selfLink", S), opt("resourceVersion", S), opt("continue", S), ptr("remainingItemCount", Int64)],
 };
 
 static OWNER_REFERENCE: Type = Type {

@@ -1,8 +1,8 @@
 //! Shapes of a pod and its spec (`k8s.io/api/core/v1`). Containers, volumes, scheduling and status have their own files.
 
 use super::Shape::{Bool, Int32, Int64, Resources, Str, StrMap, Strs, Struct, Structs};
+use super::container::{APP_ARMOR_PROFILE, SE_LINUX_OPTIONS, SECCOMP_PROFILE, WINDOWS_OPTIONS};
 use super::container::{CONTAINER, EPHEMERAL_CONTAINER, RESOURCE_REQUIREMENTS};
-use super::container::{APP_ARMOR_PROFILE, SECCOMP_PROFILE, SE_LINUX_OPTIONS, WINDOWS_OPTIONS};
 use super::meta::{LIST_META, OBJECT_META};
 use super::scheduling::{AFFINITY, TOLERATION, TOPOLOGY_SPREAD_CONSTRAINT};
 use super::status::POD_STATUS;
@@ -102,8 +102,7 @@ static POD_SECURITY_CONTEXT: Type = Type {
 
 static SYSCTL: Type = Type { name: "Sysctl", fields: &[always("name", S), always("value", S)] };
 
-static HOST_ALIAS: Type =
-    Type { name: "HostAlias", fields: &[always("ip", S), opt("hostnames", Strs("string"))] };
+static HOST_ALIAS: Type = Type { name: "HostAlias", fields: &[always("ip", S), opt("hostnames", Strs("string"))] };
 
 static POD_DNS_CONFIG: Type = Type {
     name: "PodDNSConfig",
@@ -114,8 +113,7 @@ static POD_DNS_CONFIG: Type = Type {
     ],
 };
 
-static POD_DNS_CONFIG_OPTION: Type =
-    Type { name: "PodDNSConfigOption", fields: &[opt("name", S), ptr("value", S)] };
+static POD_DNS_CONFIG_OPTION: Type = Type { name: "PodDNSConfigOption", fields: &[opt("name", S), ptr("value", S)] };
 
 static POD_READINESS_GATE: Type =
     Type { name: "PodReadinessGate", fields: &[always("conditionType", Str("v1.PodConditionType"))] };

@@ -62,11 +62,7 @@ static NODE_SELECTOR_TERM: Type = Type {
 
 static NODE_SELECTOR_REQUIREMENT: Type = Type {
     name: "NodeSelectorRequirement",
-    fields: &[
-        always("key", S),
-        always("operator", Str("v1.NodeSelectorOperator")),
-        opt("values", Strs("string")),
-    ],
+    fields: &[always("key", S), always("operator", Str("v1.NodeSelectorOperator")), opt("values", Strs("string"))],
 };
 
 static PREFERRED_SCHEDULING_TERM: Type = Type {

@@ -118,8 +118,7 @@ static VOLUME_STATUS: Type = Type { name: "VolumeStatus", fields: &[ptr("image",
 
 static IMAGE_VOLUME_STATUS: Type = Type { name: "ImageVolumeStatus", fields: &[always("imageRef", S)] };
 
-static CONTAINER_USER: Type =
-    Type { name: "ContainerUser", fields: &[ptr("linux", Struct(&LINUX_CONTAINER_USER))] };
+static CONTAINER_USER: Type = Type { name: "ContainerUser", fields: &[ptr("linux", Struct(&LINUX_CONTAINER_USER))] };
 
 static LINUX_CONTAINER_USER: Type = Type {
     name: "LinuxContainerUser",
@@ -145,10 +144,7 @@ static POD_RESOURCE_CLAIM_STATUS: Type =
 
 static POD_EXTENDED_RESOURCE_CLAIM_STATUS: Type = Type {
     name: "PodExtendedResourceClaimStatus",
-    fields: &[
-        always("requestMappings", Structs(&CONTAINER_EXTENDED_RESOURCE_REQUEST)),
-        always("resourceClaimName", S),
-    ],
+    fields: &[always("requestMappings", Structs(&CONTAINER_EXTENDED_RESOURCE_REQUEST)), always("resourceClaimName", S)],
 };
 
 static CONTAINER_EXTENDED_RESOURCE_REQUEST: Type = Type {

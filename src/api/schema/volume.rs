@@ -46,10 +46,8 @@ pub(super) static VOLUME: Type = Type {
     ],
 };
 
-static HOST_PATH: Type = Type {
-    name: "HostPathVolumeSource",
-    fields: &[always("path", S), ptr("type", Str("v1.HostPathType"))],
-};
+static HOST_PATH: Type =
+    Type { name: "HostPathVolumeSource", fields: &[always("path", S), ptr("type", Str("v1.HostPathType"))] };
 
 static EMPTY_DIR: Type = Type {
     name: "EmptyDirVolumeSource",
@@ -66,10 +64,8 @@ static AWS_ELASTIC_BLOCK_STORE: Type = Type {
     fields: &[always("volumeID", S), opt("fsType", S), opt("partition", Int32), opt("readOnly", Bool)],
 };
 
-static GIT_REPO: Type = Type {
-    name: "GitRepoVolumeSource",
-    fields: &[always("repository", S), opt("revision", S), opt("directory", S)],
-};
+static GIT_REPO: Type =
+    Type { name: "GitRepoVolumeSource", fields: &[always("repository", S), opt("revision", S), opt("directory", S)] };
 
 static SECRET: Type = Type {
     name: "SecretVolumeSource",
@@ -104,15 +100,11 @@ static ISCSI: Type = Type {
     ],
 };
 
-static GLUSTERFS: Type = Type {
-    name: "GlusterfsVolumeSource",
-    fields: &[always("endpoints", S), always("path", S), opt("readOnly", Bool)],
-};
+static GLUSTERFS: Type =
+    Type { name: "GlusterfsVolumeSource", fields: &[always("endpoints", S), always("path", S), opt("readOnly", Bool)] };
 
-static PERSISTENT_VOLUME_CLAIM: Type = Type {
-    name: "PersistentVolumeClaimVolumeSource",
-    fields: &[always("claimName", S), opt("readOnly", Bool)],
-};
+static PERSISTENT_VOLUME_CLAIM: Type =
+    Type { name: "PersistentVolumeClaimVolumeSource", fields: &[always("claimName", S), opt("readOnly", Bool)] };
 
 static RBD: Type = Type {
     name: "RBDVolumeSource",
@@ -161,8 +153,7 @@ static CEPH_FS: Type = Type {
     ],
 };
 
-static FLOCKER: Type =
-    Type { name: "FlockerVolumeSource", fields: &[opt("datasetName", S), opt("datasetUUID", S)] };
+static FLOCKER: Type = Type { name: "FlockerVolumeSource", fields: &[opt("datasetName", S), opt("datasetUUID", S)] };
 
 static DOWNWARD_API: Type = Type {
     name: "DownwardAPIVolumeSource",
@@ -197,12 +188,7 @@ static AZURE_FILE: Type = Type {
 
 static CONFIG_MAP: Type = Type {
     name: "ConfigMapVolumeSource",
-    fields: &[
-        opt("name", S),
-        opt("items", Structs(&KEY_TO_PATH)),
-        ptr("defaultMode", Int32),
-        ptr("optional", Bool),
-    ],
+    fields: &[opt("name", S), opt("items", Structs(&KEY_TO_PATH)), ptr("defaultMode", Int32), ptr("optional", Bool)],
 };
 
 static VSPHERE: Type = Type {
@@ -234,8 +220,7 @@ static AZURE_DISK: Type = Type {
     ],
 };
 
-static PHOTON: Type =
-    Type { name: "PhotonPersistentDiskVolumeSource", fields: &[always("pdID", S), opt("fsType", S)] };
+static PHOTON: Type = Type { name: "PhotonPersistentDiskVolumeSource", fields: &[always("pdID", S), opt("fsType", S)] };
 
 static PROJECTED: Type = Type {
     name: "ProjectedVolumeSource",
@@ -296,10 +281,8 @@ static POD_CERTIFICATE: Type = Type {
     ],
 };
 
-static PORTWORX: Type = Type {
-    name: "PortworxVolumeSource",
-    fields: &[always("volumeID", S), opt("fsType", S), opt("readOnly", Bool)],
-};
+static PORTWORX: Type =
+    Type { name: "PortworxVolumeSource", fields: &[always("volumeID", S), opt("fsType", S), opt("readOnly", Bool)] };
 
 static SCALE_IO: Type = Type {
     name: "ScaleIOVolumeSource",
@@ -364,10 +347,8 @@ static PERSISTENT_VOLUME_CLAIM_SPEC: Type = Type {
     ],
 };
 
-static VOLUME_RESOURCE_REQUIREMENTS: Type = Type {
-    name: "VolumeResourceRequirements",
-    fields: &[opt("limits", Resources), opt("requests", Resources)],
-};
+static VOLUME_RESOURCE_REQUIREMENTS: Type =
+    Type { name: "VolumeResourceRequirements", fields: &[opt("limits", Resources), opt("requests", Resources)] };
 
 static TYPED_LOCAL_OBJECT_REFERENCE: Type = Type {
     name: "TypedLocalObjectReference",
@@ -379,7 +360,5 @@ static TYPED_OBJECT_REFERENCE: Type = Type {
     fields: &[nullable("apiGroup", S), always("kind", S), always("name", S), ptr("namespace", S)],
 };
 
-static IMAGE: Type = Type {
-    name: "ImageVolumeSource",
-    fields: &[opt("reference", S), opt("pullPolicy", Str("v1.PullPolicy"))],
-};
+static IMAGE: Type =
+    Type { name: "ImageVolumeSource", fields: &[opt("reference", S), opt("pullPolicy", Str("v1.PullPolicy"))] };

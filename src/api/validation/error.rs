@@ -61,8 +61,7 @@ impl FieldError {
     /// `<path>: Unsupported value: "<value>": supported values: "a", "b"`, in the order given.
     pub fn not_supported(path: &str, value: &str, supported: &[&str]) -> Self {
         let list: Vec<String> = supported.iter().map(|each| gojson::go_quoted(each)).collect();
-        let detail =
-            if list.is_empty() { String::new() } else { format!("supported values: {}", list.join(", ")) };
+        let detail = if list.is_empty() { String::new() } else { format!("supported values: {}", list.join(", ")) };
         Self::new(path, Kind::NotSupported, gojson::go_quoted(value), detail)
     }
 
