@@ -6,14 +6,12 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 use serde_json::Value;
 use world::net::Address;
 
-pub use duration::GoDuration;
 pub use gates::FeatureGates;
 pub use load::{ConfigError, FileError, Invocation, Loaded, Note, load};
 
 mod build;
 pub mod decode;
 pub mod document;
-pub mod duration;
 pub mod fields;
 pub mod flags;
 pub mod gates;

@@ -21,10 +21,7 @@ use world::WallClock;
 use crate::config::{LogFormat, Logging};
 
 mod json;
-mod quote;
 mod text;
-
-pub use quote::quote;
 
 /// Crates whose own chatter is never logged: it is about bytes and futures, and would name real times.
 const SILENT: &[&str] = &["h2", "hyper", "hyper_util", "tonic", "tower", "tokio", "tokio_util", "mio", "axum", "serde_saphyr"];

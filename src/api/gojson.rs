@@ -87,7 +87,7 @@ pub fn go_quoted(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '\x0b' => out.push_str("\\v"),
-            ' ' => out.push(' '),
+            ' ' | '\'' => out.push(c),
             c if c < ' ' || c == '\x7f' => {
                 let _ = write!(out, "\\x{:02x}", u32::from(c));
             }

@@ -2,7 +2,7 @@
 
 use crate::config::{
     Note,
-    decode::{KeyFault, KeyNote},
+    decode::{KeyFault, KeyNote, strict_text},
     gates::Stage,
 };
 
@@ -11,12 +11,8 @@ pub(super) fn log(notes: &[Note]) {
         match note {
             Note::DeprecatedFlag(line) => tracing::warn!("{line}"),
             Note::Keys { file, keys } => {
-                let faults: Vec<String> = keys.iter().map(KeyNote::strict_text).collect();
                 // Upstream's line first, for those who look for it; then one per key, for those who must find it.
-                tracing::info!(
-                    err = format!("strict decoding error: {}", faults.join(", ")),
-                    "Using lenient decoding as strict decoding failed"
-                );
+                tracing::info!(err = strict_text(keys), "Using lenient decoding as strict decoding failed");
                 for key in keys {
                     tracing::warn!(at = format!("{}:{}", file.display(), key.line), key = key.path, "{}", remark(key));
                 }

@@ -1,7 +1,7 @@
 //! From a validated document to the typed value that the rest of the kubelet reads. Decides nothing but the form: "off" becomes
 //! `None`, text becomes paths, addresses and choices. Errors are those that upstream finds only when the kubelet is about to run.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use serde_json::Value;
 use world::{machine::Facts, net::Address};
@@ -12,6 +12,10 @@ use super::{
     flags::Arguments,
     gates::FeatureGates,
     load::Note,
+};
+use crate::api::{
+    duration::{self, GoDuration},
+    quantity::Quantity,
 };
 
 /// Priority from which a pod counts as critical when the node shuts down.
@@ -45,7 +49,7 @@ pub(super) fn build(
         container_log_links_dir: arguments.text("container-log-links-dir").into(),
         max_dead_containers_per_container: dead("maximum-dead-containers-per-container"),
         max_dead_containers: dead("maximum-dead-containers"),
-        minimum_container_ttl: arguments.text("minimum-container-ttl-duration").parse().unwrap_or(super::GoDuration(0)).to_std(),
+        minimum_container_ttl: duration::parse(arguments.text("minimum-container-ttl-duration")).ok().and_then(GoDuration::to_std).unwrap_or_default(),
         image_credential_provider_config: flag_path("image-credential-provider-config"),
         image_credential_provider_bin_dir: flag_path("image-credential-provider-bin-dir"),
 
@@ -54,9 +58,9 @@ pub(super) fn build(
         static_pod_url: Some(d.text("staticPodURL").to_owned()).filter(|t| !t.is_empty()),
         static_pod_url_header: d.lists_by_name("staticPodURLHeader"),
         pod_logs_dir: d.text("podLogsDir").into(),
-        sync_frequency: d.duration("syncFrequency").to_std(),
-        file_check_frequency: d.duration("fileCheckFrequency").to_std(),
-        http_check_frequency: d.duration("httpCheckFrequency").to_std(),
+        sync_frequency: d.length("syncFrequency"),
+        file_check_frequency: d.length("fileCheckFrequency"),
+        http_check_frequency: d.length("httpCheckFrequency"),
         address: d.text("address").to_owned(),
         port: port("port"),
         read_only_port: Some(port("readOnlyPort")).filter(|p| *p > 0),
@@ -76,7 +80,7 @@ pub(super) fn build(
             text => self::endpoint(text)?,
         },
         container_runtime_endpoint: endpoint,
-        runtime_request_timeout: d.duration("runtimeRequestTimeout").to_std(),
+        runtime_request_timeout: d.length("runtimeRequestTimeout"),
         serialize_image_pulls: d.flag("serializeImagePulls"),
         max_parallel_image_pulls: positive("maxParallelImagePulls"),
         registry_pull_qps: positive("registryPullQPS"),
@@ -88,8 +92,8 @@ pub(super) fn build(
             _ => ImagePullCredentialsVerificationPolicy::NeverVerifyPreloadedImages,
         },
         preloaded_images_verification_allowlist: d.texts("preloadedImagesVerificationAllowlist"),
-        image_minimum_gc_age: d.duration("imageMinimumGCAge").to_std(),
-        image_maximum_gc_age: d.duration("imageMaximumGCAge").positive(),
+        image_minimum_gc_age: d.length("imageMinimumGCAge"),
+        image_maximum_gc_age: Some(d.length("imageMaximumGCAge")).filter(|l| !l.is_zero()),
         image_gc_high_threshold_percent: u8::try_from(d.int("imageGCHighThresholdPercent")).unwrap_or(100),
         image_gc_low_threshold_percent: u8::try_from(d.int("imageGCLowThresholdPercent")).unwrap_or(0),
 
@@ -105,7 +109,7 @@ pub(super) fn build(
         kubelet_cgroups: d.text("kubeletCgroups").to_owned(),
         system_cgroups: d.text("systemCgroups").to_owned(),
         cpu_cfs_quota: d.flag("cpuCFSQuota"),
-        cpu_cfs_quota_period: d.duration("cpuCFSQuotaPeriod").to_std(),
+        cpu_cfs_quota_period: d.length("cpuCFSQuotaPeriod"),
         pod_pids_limit: u64::try_from(d.int("podPidsLimit")).ok(),
         single_process_oom_kill: d.get("singleProcessOOMKill").and_then(Value::as_bool),
         swap_behavior: match d.text("memorySwap.swapBehavior") {
@@ -133,22 +137,22 @@ pub(super) fn build(
         pod_cidr: d.text("podCIDR").to_owned(),
         max_pods: count("maxPods"),
         pods_per_core: positive("podsPerCore"),
-        max_container_restart_period: d.duration("crashLoopBackOff.maxContainerRestartPeriod").to_std(),
+        max_container_restart_period: d.length("crashLoopBackOff.maxContainerRestartPeriod"),
 
         container_log_max_size: log_size(d.text("containerLogMaxSize"))?,
         container_log_max_files: count("containerLogMaxFiles"),
         container_log_max_workers: count("containerLogMaxWorkers"),
-        container_log_monitor_interval: d.duration("containerLogMonitorInterval").to_std(),
+        container_log_monitor_interval: d.length("containerLogMonitorInterval"),
 
         eviction_hard: d.texts_by_name("evictionHard"),
         eviction_soft: d.texts_by_name("evictionSoft"),
         eviction_soft_grace_period: d.texts_by_name("evictionSoftGracePeriod"),
         eviction_minimum_reclaim: d.texts_by_name("evictionMinimumReclaim"),
-        eviction_pressure_transition_period: d.duration("evictionPressureTransitionPeriod").to_std(),
+        eviction_pressure_transition_period: d.length("evictionPressureTransitionPeriod"),
         eviction_max_pod_grace_period: i32::try_from(d.int("evictionMaxPodGracePeriod")).unwrap_or(0),
 
         shutdown_grace_periods: shutdown(d),
-        volume_stats_agg_period: d.duration("volumeStatsAggPeriod").positive(),
+        volume_stats_agg_period: Some(d.length("volumeStatsAggPeriod")).filter(|l| !l.is_zero()),
         volume_plugin_dir: d.text("volumePluginDir").into(),
 
         logging: logging(d),
@@ -254,34 +258,16 @@ fn endpoint(text: &str) -> Result<Address, String> {
 /// Bytes from a quantity; `None` for a negative one, which turns rotation off.
 fn log_size(text: &str) -> Result<Option<u64>, String> {
     let fail = || format!("failed to create kubelet: failed to parse container log max size {text:?} (write it like 10Mi)");
-    if text.starts_with('-') {
-        return Ok(None);
-    }
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, suffix) = text.split_at(end);
-    let number: f64 = number.parse().map_err(|_| fail())?;
-    let scale: f64 = match suffix {
-        "" => 1.0,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "Ki" => 1024.0,
-        "Mi" => 1_048_576.0,
-        "Gi" => 1_073_741_824.0,
-        "Ti" => 1_099_511_627_776.0,
-        _ => return Err(fail()),
-    };
-    match (number * scale).ceil() {
-        bytes if bytes >= 1.0 => Ok(Some(bytes as u64)),
-        _ => Err(fail()),
+    match Quantity::parse(text).map_err(|_| fail())?.value() {
+        0 => Err(fail()),
+        bytes => Ok(u64::try_from(bytes).ok()),
     }
 }
 
 fn shutdown(d: &Document) -> Vec<ShutdownGracePeriod> {
     let entry = |priority, seconds: i64| ShutdownGracePeriod {
         priority,
-        grace_period: super::GoDuration::from_secs(seconds.max(0)).to_std(),
+        grace_period: Duration::from_secs(u64::try_from(seconds).unwrap_or(0)),
     };
     let mut by_priority: Vec<_> = d
         .objects("shutdownGracePeriodByPodPriority")

@@ -4,10 +4,10 @@
 use serde_json::{Map, Value};
 
 use super::{
-    duration::GoDuration,
     fields::{Field, Kind},
     yaml::{Entry, Node, Yaml},
 };
+use crate::api::duration;
 
 /// A key that upstream's strict decoding objects to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,15 +32,20 @@ pub enum KeyFault {
     Duplicate,
 }
 
-impl KeyNote {
-    /// The objection in the words of Go's strict decoder.
-    pub fn strict_text(&self) -> String {
-        let key = self.path.rsplit('.').next().unwrap_or(&self.path);
-        match self.fault {
-            KeyFault::Unknown { .. } => format!("unknown field {:?}", self.path),
-            KeyFault::Duplicate => format!("line {}: key {key:?} already set in map", self.line),
-        }
+/// Objections in the words of Go's strict decoder: keys that stand there twice first, in one bunch.
+pub fn strict_text(notes: &[KeyNote]) -> String {
+    let mut texts = Vec::new();
+    let twice: Vec<String> = notes
+        .iter()
+        .filter(|n| n.fault == KeyFault::Duplicate)
+        .map(|n| format!("\n  line {}: key {:?} already set in map", n.line, n.path.rsplit('.').next().unwrap_or(&n.path)))
+        .collect();
+    if !twice.is_empty() {
+        texts.push(format!("yaml: unmarshal errors:{}", twice.concat()));
     }
+    let unknown = notes.iter().filter(|n| n.fault != KeyFault::Duplicate);
+    texts.extend(unknown.map(|n| format!("unknown field {:?}", n.path)));
+    format!("strict decoding error: {}", texts.join(", "))
 }
 
 /// A value of the wrong type.
@@ -147,7 +152,7 @@ impl Decoder<'_> {
             (Kind::Quantity, Yaml::Text(text)) => Value::from(text.as_str()),
             (Kind::Quantity, Yaml::Int(n)) => Value::from(n.to_string()),
             (Kind::Duration | Kind::DurationOrNanos, Yaml::Text(text)) => {
-                let duration: GoDuration = text.parse().map_err(|e: super::duration::DurationError| TypeError {
+                let duration = duration::parse(text).map_err(|e| TypeError {
                     line: node.line,
                     path: path.to_owned(),
                     go_text: e.to_string(),

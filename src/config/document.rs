@@ -4,14 +4,13 @@
 use std::{
     collections::BTreeMap,
     path::{Component, Path, PathBuf},
+    time::Duration,
 };
 
 use serde_json::{Map, Value};
 
-use super::{
-    duration::GoDuration,
-    fields::{DEFAULT_EVICTION_HARD, Field, KUBELET_CONFIGURATION, Kind, PATH_FIELDS},
-};
+use super::fields::{DEFAULT_EVICTION_HARD, Field, KUBELET_CONFIGURATION, Kind, PATH_FIELDS};
+use crate::api::duration::{self, GoDuration};
 
 /// A KubeletConfiguration, complete or on its way there.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -123,11 +122,16 @@ impl Document {
         self.get(path).and_then(Value::as_str).unwrap_or("")
     }
 
+    /// A length of time; negative counts as 0.
+    pub fn length(&self, path: &str) -> Duration {
+        self.duration(path).to_std().unwrap_or_default()
+    }
+
     /// A length of time; 0 if it is not set.
     pub fn duration(&self, path: &str) -> GoDuration {
         match self.get(path) {
             Some(Value::Number(nanos)) => GoDuration(nanos.as_i64().unwrap_or(0)),
-            Some(Value::String(text)) => text.parse().unwrap_or_default(),
+            Some(Value::String(text)) => duration::parse(text).unwrap_or_default(),
             _ => GoDuration::default(),
         }
     }

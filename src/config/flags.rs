@@ -5,11 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    decode::nearest,
-    document::Document,
-    duration::GoDuration,
-};
+use super::{decode::nearest, document::Document};
+use crate::api::duration;
 use table::{Deprecation, FLAGS, Flag, Sets, Takes};
 
 pub mod table;
@@ -268,7 +265,7 @@ fn value_of(takes: Takes, text: &str) -> Result<Value, String> {
         Takes::Bool => Value::from(go_bool(text)?),
         Takes::Int32 => Value::from(go_int(text, 32)?),
         Takes::Int64 => Value::from(go_int(text, 64)?),
-        Takes::Duration => Value::from(text.parse::<GoDuration>().map_err(|e| e.to_string())?.to_string()),
+        Takes::Duration => Value::from(duration::parse(text).map_err(|e| e.to_string())?.to_string()),
         Takes::Ip => {
             let ip: IpAddr = text.trim().parse().map_err(|_| format!("failed to parse IP: {text:?}"))?;
             Value::from(ip.to_string())

@@ -11,7 +11,7 @@ use world::World;
 
 use super::{
     KubeletConfig, build,
-    decode::{KeyFault, KeyNote, Nulls, TypeError, decode},
+    decode::{KeyFault, KeyNote, Nulls, TypeError, decode, strict_text},
     document::{Document, clean},
     fields::KUBELET_CONFIGURATION,
     flags::{self, Arguments, FlagError},
@@ -347,7 +347,7 @@ fn read_drop_in(world: &World, path: &Path, notes: &mut Vec<Note>) -> Result<ser
         )
     })?;
     if let Some(note) = keys.iter().find(|n| n.fault == KeyFault::Duplicate) {
-        return Err(fail(format!("error: strict decoding error: yaml: unmarshal errors:\n  {}", note.strict_text())));
+        return Err(fail(format!("error: {}", strict_text(std::slice::from_ref(note)))));
     }
     if !keys.is_empty() {
         notes.push(Note::Keys { file: path.to_owned(), keys });
@@ -367,6 +367,9 @@ pub(crate) fn go_reason(error: &std::io::Error) -> String {
         ErrorKind::PermissionDenied => "permission denied".to_owned(),
         ErrorKind::IsADirectory => "is a directory".to_owned(),
         ErrorKind::NotADirectory => "not a directory".to_owned(),
+        ErrorKind::AlreadyExists => "file exists".to_owned(),
+        ErrorKind::StorageFull => "no space left on device".to_owned(),
+        ErrorKind::ReadOnlyFilesystem => "read-only file system".to_owned(),
         ErrorKind::AddrInUse => "bind: address already in use".to_owned(),
         ErrorKind::AddrNotAvailable => "bind: cannot assign requested address".to_owned(),
         ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),

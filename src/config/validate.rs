@@ -5,11 +5,8 @@ use std::collections::BTreeMap;
 
 use world::machine::CgroupVersion;
 
-use super::{
-    document::Document,
-    duration::GoDuration,
-    gates::FeatureGates,
-};
+use super::{document::Document, gates::FeatureGates};
+use crate::api::duration::GoDuration;
 
 mod cgroups;
 mod labels;

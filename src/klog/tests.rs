@@ -97,11 +97,3 @@ fn events_are_logged_with_their_own_names() {
         "I0101 00:00:01.234567    4321 tests.rs:42] \"Event occurred\" type=\"Normal\" message=\"Started container web\"\n"
     );
 }
-
-#[rstest]
-#[case("plain", "\"plain\"")]
-#[case("tab\tquote\"back\\", "\"tab\\tquote\\\"back\\\\\"")]
-#[case("é\u{1}\u{7f}", "\"é\\x01\\x7f\"")]
-fn quoting_is_gos(#[case] text: &str, #[case] quoted: &str) {
-    assert_eq!(quote(text), quoted);
-}

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use tracing::Level;
 
-use super::{Line, LogValue, quote};
+use super::{Line, LogValue};
+use crate::api::gojson::go_quoted;
 
 pub(super) fn format(line: &Line<'_>) -> String {
     let letter = match line.level {
@@ -15,12 +16,12 @@ pub(super) fn format(line: &Line<'_>) -> String {
     let time = line.time.strftime("%m%d %H:%M:%S");
     let micros = line.time.subsec_nanosecond() / 1000;
     let file = line.file.rsplit('/').next().unwrap_or(line.file);
-    let mut out = format!("{letter}{time}.{micros:06} {:>7} {file}:{}] {}", line.pid, line.line, quote(&line.message));
+    let mut out = format!("{letter}{time}.{micros:06} {:>7} {file}:{}] {}", line.pid, line.line, go_quoted(&line.message));
     for (name, value) in &line.values {
         // Writing to a String cannot fail.
         let _ = match value {
             LogValue::Text(text) if text.contains('\n') => write!(out, " {name}=<\n{} >", indented(text)),
-            LogValue::Text(text) => write!(out, " {name}={}", quote(text)),
+            LogValue::Text(text) => write!(out, " {name}={}", go_quoted(text)),
             LogValue::Int(n) => write!(out, " {name}={n}"),
             LogValue::Float(n) => write!(out, " {name}={n}"),
             LogValue::Bool(b) => write!(out, " {name}={b}"),

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::{Face, Site, reply::Reply};
-use crate::klog::quote;
+use crate::api::gojson::go_quoted;
 
 /// The checks of a server, in their order.
 fn checks(face: Face) -> &'static [&'static str] {
@@ -56,7 +56,7 @@ fn all(site: &Site, query: &str) -> Reply {
         }
     }
     if !excluded.is_empty() {
-        let names: Vec<String> = excluded.iter().map(|name| quote(name)).collect();
+        let names: Vec<String> = excluded.iter().map(|name| go_quoted(name)).collect();
         lines.push_str(&format!("warn: some health checks cannot be excluded: no matches for {}\n", names.join(",")));
     }
     match (failed, verbose) {

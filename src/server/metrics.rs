@@ -23,7 +23,7 @@ pub(super) fn kubelet(site: &Site) -> Reply {
         ("{static=\"\"}".to_owned(), 0),
         ("{static=\"true\"}".to_owned(), wanted),
     ]);
-    let node = vec![(format!("{{node={}}}", crate::klog::quote(&site.config.node_name)), 1)];
+    let node = vec![(format!("{{node={}}}", crate::api::gojson::go_quoted(&site.config.node_name)), 1)];
     gauge("kubelet_node_name", "ALPHA", "Name of this node; always 1.", node);
     let gates = site.config.feature_gates.iter().map(|(gate, on)| {
         let stage = match gate.stage {

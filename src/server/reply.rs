@@ -22,7 +22,7 @@ pub(super) struct Reply {
     /// Headers set by the handler.
     pub headers: Vec<(HeaderName, String)>,
     /// The body.
-    pub body: String,
+    pub body: Vec<u8>,
 }
 
 /// `text/plain; charset=utf-8`
@@ -30,12 +30,12 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 
 impl Reply {
     /// A 200 whose type is left to be guessed, which for text is plain.
-    pub fn text(body: impl Into<String>) -> Self {
+    pub fn text(body: impl Into<Vec<u8>>) -> Self {
         Self { status: StatusCode::OK, headers: Vec::new(), body: body.into() }
     }
 
     /// A 200 of this type.
-    pub fn typed(content_type: &str, body: impl Into<String>) -> Self {
+    pub fn typed(content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self::text(body).header(header::CONTENT_TYPE, content_type)
     }
 
@@ -52,7 +52,7 @@ impl Reply {
     }
 
     /// Text that a browser must not take for anything else.
-    pub fn plain(status: StatusCode, body: impl Into<String>) -> Self {
+    pub fn plain(status: StatusCode, body: impl Into<Vec<u8>>) -> Self {
         Self::typed(PLAIN, body).header(header::X_CONTENT_TYPE_OPTIONS, "nosniff").status(status)
     }
 
@@ -85,7 +85,7 @@ impl Reply {
         }
         .header(header::LOCATION, location);
         match *method {
-            http::Method::GET => Self { body: format!("<a href=\"{location}\">Moved Permanently</a>.\n\n"), ..reply },
+            http::Method::GET => Self { body: format!("<a href=\"{location}\">Moved Permanently</a>.\n\n").into_bytes(), ..reply },
             _ => reply,
         }
     }

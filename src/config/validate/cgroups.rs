@@ -3,6 +3,7 @@
 use world::machine::CgroupVersion;
 
 use super::Rules;
+use crate::api::quantity::Quantity;
 
 const FIELD: &str = "enforceNodeAllocatable (--enforce-node-allocatable)";
 
@@ -71,7 +72,7 @@ pub(super) fn reservations(rules: &mut Rules<'_>) {
                     "the limit type {kind:?} for NUMA node {node} is not supported, only [memory hugepages-<HugePageSize>] is accepted"
                 ));
             }
-            if quantity.trim_start_matches('0').trim_matches(|c: char| c.is_ascii_alphabetic()).is_empty() {
+            if Quantity::parse(&quantity).is_ok_and(Quantity::is_zero) {
                 rules.fault(format!("reserved memory may not be zero for NUMA node {node} and resource {kind:?}"));
             }
             if seen.contains(&(node, kind.clone())) {
