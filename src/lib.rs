@@ -4,6 +4,7 @@ pub mod api;
 pub mod command;
 pub mod config;
 pub mod cri;
+pub mod images;
 pub mod klog;
 pub mod node;
 pub mod observer;

@@ -1,5 +1,8 @@
-//! What pods may use: control group names and values, OOM scores, quantities. Not admission.
+//! What pods may use: control group names and values, OOM scores, amounts. Not admission.
 
+pub mod amounts;
 pub mod cgroups;
+pub mod linux;
+pub mod totals;
 
 pub use cgroups::PodCgroups;

@@ -1,14 +1,28 @@
 //! The kubelet's view of the container runtime: what it observes, what it decides and how it carries it out.
 
+pub mod backoff;
+pub mod container_config;
+mod execute;
+mod gc;
+pub mod hooks;
+mod kill;
+mod listing;
+pub mod logs;
 pub mod manager;
+pub mod naming;
 pub mod observed;
+pub mod plan;
 pub mod recorder;
+pub mod sandbox_config;
 pub mod settings;
+mod start;
 pub mod sync;
+pub mod termination;
 
 pub use manager::{RuntimeManager, RuntimeStatus};
 pub use recorder::Recorder;
 pub use settings::{CgroupDriver, ContainerGcPolicy, ImageSettings, RuntimeSettings};
 pub use sync::{
-    GarbageOracle, KillError, NoProbes, ProbeResult, ProbeResults, StartFailure, StartOutcome, SyncContext, SyncError, SyncResult,
+    GarbageOracle, KillError, NoProbes, ProbeResult, ProbeResults, StartFailure, StartOutcome, SyncContext, SyncError,
+    SyncResult,
 };

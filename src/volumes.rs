@@ -2,6 +2,10 @@
 //!
 //! As upstream's volume manager for what a standalone kubelet can have; without its loops: set-up is asked for, not reconciled.
 
+pub mod downward;
 pub mod manager;
+pub mod ownership;
+pub mod paths;
+pub mod setup;
 
 pub use manager::{VolumeError, VolumeManager};

@@ -68,7 +68,10 @@ pub fn container_status(status: &v1::ContainerStatus) -> Result<(), CriError> {
 /// An image that is there must have an id and a size.
 pub fn image_status(image: &v1::Image) -> Result<(), CriError> {
     if image.id.is_empty() || image.size == 0 {
-        return Err(refuse(format!("Id or size of image {:?} is not set", image.repo_tags.first().unwrap_or(&image.id))));
+        return Err(refuse(format!(
+            "Id or size of image {:?} is not set",
+            image.repo_tags.first().unwrap_or(&image.id)
+        )));
     }
     Ok(())
 }

@@ -54,8 +54,11 @@ impl CriClient {
     /// A client that dials when first used.
     pub fn new(net: &Net, endpoints: &Endpoints, tasks: &Tasks) -> Self {
         let runtime = connect::channel(net, &endpoints.runtime, tasks);
-        let image =
-            if endpoints.image == endpoints.runtime { runtime.clone() } else { connect::channel(net, &endpoints.image, tasks) };
+        let image = if endpoints.image == endpoints.runtime {
+            runtime.clone()
+        } else {
+            connect::channel(net, &endpoints.image, tasks)
+        };
         Self {
             runtime: RuntimeServiceClient::new(runtime)
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -143,7 +146,11 @@ impl CriClient {
     }
 
     /// RunPodSandbox; the sandbox's id.
-    pub async fn run_pod_sandbox(&self, config: v1::PodSandboxConfig, runtime_handler: &str) -> Result<String, CriError> {
+    pub async fn run_pod_sandbox(
+        &self,
+        config: v1::PodSandboxConfig,
+        runtime_handler: &str,
+    ) -> Result<String, CriError> {
         let name = config.metadata.clone().unwrap_or_default().name;
         let mut client = self.runtime.clone();
         let request = v1::RunPodSandboxRequest { config: Some(config), runtime_handler: runtime_handler.to_owned() };
@@ -253,7 +260,12 @@ impl CriClient {
     }
 
     /// ExecSync. `timeout` is rounded up to whole seconds; without one there is no deadline at all. A non-zero exit is no error.
-    pub async fn exec_sync(&self, id: &str, command: &[String], timeout: Option<Duration>) -> Result<ExecOutput, CriError> {
+    pub async fn exec_sync(
+        &self,
+        id: &str,
+        command: &[String],
+        timeout: Option<Duration>,
+    ) -> Result<ExecOutput, CriError> {
         let mut client = self.runtime.clone();
         let seconds = timeout.map_or(0, |t| i64::try_from(t.as_millis().div_ceil(1000)).unwrap_or(i64::MAX));
         let request = v1::ExecSyncRequest { container_id: id.to_owned(), cmd: command.to_vec(), timeout: seconds };
@@ -284,7 +296,10 @@ impl CriClient {
     }
 
     /// ListContainerStats.
-    pub async fn list_container_stats(&self, filter: v1::ContainerStatsFilter) -> Result<Vec<v1::ContainerStats>, CriError> {
+    pub async fn list_container_stats(
+        &self,
+        filter: v1::ContainerStatsFilter,
+    ) -> Result<Vec<v1::ContainerStats>, CriError> {
         let mut client = self.runtime.clone();
         let request = v1::ListContainerStatsRequest { filter: Some(filter) };
         Ok(self.call(Some(self.timeout), client.list_container_stats(request)).await?.stats)
@@ -340,7 +355,9 @@ impl CriClient {
     /// RemoveImage.
     pub async fn remove_image(&self, image: v1::ImageSpec) -> Result<(), CriError> {
         let mut client = self.image.clone();
-        self.call(Some(self.timeout), client.remove_image(v1::RemoveImageRequest { image: Some(image) })).await.map(drop)
+        self.call(Some(self.timeout), client.remove_image(v1::RemoveImageRequest { image: Some(image) }))
+            .await
+            .map(drop)
     }
 
     /// ImageFsInfo.

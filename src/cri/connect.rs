@@ -29,9 +29,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A channel to `address` that dials when first used and again after a failure.
 pub fn channel(net: &Net, address: &Address, tasks: &Tasks) -> Channel {
     // The authority is `localhost` as Go's client sends it for unix sockets; the address itself is the connector's affair.
-    Endpoint::from_static("http://localhost")
-        .executor(Spawn(tasks.clone()))
-        .connect_with_connector_lazy(Connector { net: net.clone(), address: address.clone(), state: Arc::default() })
+    Endpoint::from_static("http://localhost").executor(Spawn(tasks.clone())).connect_with_connector_lazy(Connector {
+        net: net.clone(),
+        address: address.clone(),
+        state: Arc::default(),
+    })
 }
 
 /// Runs the connection's own tasks in our task tree.
@@ -88,7 +90,8 @@ impl Connector {
             Err(error) => {
                 let delay = state.delay.map_or(FIRST_DELAY, |d| (d.mul_f64(1.6)).min(LAST_DELAY));
                 let error = DialError::new(self.target(), &error);
-                *state = Redial { delay: Some(delay), not_before: Some(Instant::now() + delay), last: Some(error.clone()) };
+                *state =
+                    Redial { delay: Some(delay), not_before: Some(Instant::now() + delay), last: Some(error.clone()) };
                 Err(error)
             }
         }

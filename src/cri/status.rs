@@ -164,7 +164,10 @@ mod tests {
 
     #[rstest]
     #[case(tonic::Status::not_found("no such container"), "rpc error: code = NotFound desc = no such container")]
-    #[case(tonic::Status::cancelled("Timeout expired"), "rpc error: code = DeadlineExceeded desc = context deadline exceeded")]
+    #[case(
+        tonic::Status::cancelled("Timeout expired"),
+        "rpc error: code = DeadlineExceeded desc = context deadline exceeded"
+    )]
     #[case(tonic::Status::cancelled("stopped"), "rpc error: code = Canceled desc = stopped")]
     #[case(tonic::Status::unknown("boom"), "rpc error: code = Unknown desc = boom")]
     #[case(tonic::Status::unimplemented("unknown method X"), "rpc error: code = Unimplemented desc = unknown method X")]

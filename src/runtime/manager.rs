@@ -1,25 +1,26 @@
-//! The runtime half of the kubelet behind one value: list, observe, sync, kill, collect. What each means is in the modules it calls.
+//! The runtime half of the kubelet behind one value: its parts and what is remembered between syncs. What each call does is in the modules
+//! `listing`, `execute`, `start`, `kill` and `gc`.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cri_proto::v1;
 use futures_util::Stream;
-use k8s_openapi::api::core::v1::Pod;
-use world::{Tasks, World};
+use world::{Rng, Tasks, World, random};
 
 use crate::{
     cri::{CriClient, CriError},
+    images::ImageManager,
     observer::Observer,
     runtime::{
-        GarbageOracle, KillError, Recorder, RuntimeSettings, SyncContext, SyncResult,
-        observed::{ListedPod, ObservedPod},
+        Recorder, RuntimeSettings,
+        backoff::{Backoff, INITIAL},
     },
 };
 
 /// State of the runtime, as its Status call tells.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RuntimeStatus {
-    /// `None` if ready, else `reason:… message:…` or what is missing.
+    /// `None` if ready, else `RuntimeReady=false reason:… message:…` or what is missing.
     pub runtime_not_ready: Option<String>,
     /// The same for the network.
     pub network_not_ready: Option<String>,
@@ -36,13 +37,25 @@ pub struct RuntimeManager {
     pub(crate) cri: CriClient,
     pub(crate) settings: RuntimeSettings,
     pub(crate) recorder: Recorder,
+    pub(crate) images: ImageManager,
+    backoff: Mutex<Backoff>,
+    termination_logs: Mutex<Rng>,
 }
 
 impl RuntimeManager {
     /// Puts the parts together. `cri` must have done its handshake: container ids carry the runtime's name.
-    pub fn new(world: World, tasks: Tasks, cri: CriClient, settings: RuntimeSettings, observer: Arc<dyn Observer>) -> Arc<Self> {
+    pub fn new(
+        world: World,
+        tasks: Tasks,
+        cri: CriClient,
+        settings: RuntimeSettings,
+        observer: Arc<dyn Observer>,
+    ) -> Arc<Self> {
         let recorder = Recorder::new(world.clock.clone(), observer);
-        Arc::new(Self { world, tasks, cri, settings, recorder })
+        let images = ImageManager::new(world.clone(), cri.clone(), recorder.clone(), &settings.images);
+        let backoff = Mutex::new(Backoff::new(INITIAL, settings.crash_loop_max));
+        let termination_logs = Mutex::new(world.random.fork("termination-log"));
+        Arc::new(Self { world, tasks, cri, settings, recorder, images, backoff, termination_logs })
     }
 
     /// The CRI client, for what is not pods: streaming, statistics, image collection.
@@ -55,50 +68,24 @@ impl RuntimeManager {
         &self.settings
     }
 
-    /// All pods of the runtime, or the one with this UID, by UID: ListPodSandbox then ListContainers.
-    pub async fn list(&self, _only_pod: Option<&str>) -> Result<Vec<ListedPod>, CriError> {
-        Ok(Vec::new())
+    /// The recorder of events, for others that tell events about pods.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
-    /// As [`RuntimeManager::list`], but only READY sandboxes and RUNNING containers, as housekeeping asks.
-    pub async fn list_running(&self) -> Result<Vec<ListedPod>, CriError> {
-        Ok(Vec::new())
+    pub(crate) fn lock_backoff(&self) -> MutexGuard<'_, Backoff> {
+        self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// PodSandboxStatus and ContainerStatus of all that is listed; what is gone meanwhile is skipped. Reads termination messages.
-    pub async fn observe(&self, _listed: &ListedPod) -> Result<ObservedPod, CriError> {
-        Ok(ObservedPod::default())
+    /// Name of a new termination log: eight hex digits.
+    pub(crate) fn termination_log_name(&self) -> String {
+        random::hex(&mut self.termination_logs.lock().unwrap_or_else(PoisonError::into_inner), 8)
     }
 
-    /// Brings the runtime nearer to what the pod wants. Volumes and directories must be there already.
-    pub async fn sync_pod(&self, _pod: &Arc<Pod>, _observed: &ObservedPod, _cx: SyncContext<'_>) -> SyncResult {
-        SyncResult::default()
-    }
-
-    /// Stops all running containers, with hooks and in order, then the sandboxes. Nothing is removed.
-    pub async fn kill_pod(&self, _pod: &Arc<Pod>, _observed: &ObservedPod, _grace_override: Option<i64>) -> Result<(), KillError> {
-        Ok(())
-    }
-
-    /// As [`RuntimeManager::kill_pod`] for a pod of which only the runtime knows: no hooks and no order.
-    pub async fn kill_runtime_pod(&self, _listed: &ListedPod, _grace_override: Option<i64>) -> Result<(), KillError> {
-        Ok(())
-    }
-
-    /// Removes dead containers, sandboxes without containers, log directories and dead links. Does all it can; the first error is told.
-    pub async fn collect_garbage(&self, _oracle: &dyn GarbageOracle) -> Result<(), CriError> {
-        Ok(())
-    }
-
-    /// Removes exited containers of one pod at once: all, or all but the newest of the name that `died` (a container id) has.
-    pub async fn remove_dead_containers(&self, _observed: &ObservedPod, _died: Option<&str>, _all: bool) {}
-
-    /// Forgets what is remembered of pods that are gone (back-off), as housekeeping does.
-    pub fn forget_old(&self) {}
-
-    /// Conditions and features of the runtime.
-    pub async fn status(&self) -> Result<RuntimeStatus, CriError> {
-        Ok(RuntimeStatus::default())
+    /// Forgets back-offs that have run out, as housekeeping does.
+    pub fn forget_old(&self) {
+        self.lock_backoff().forget_old(self.world.clock.now());
+        self.images.forget_old();
     }
 
     /// Name and versions of the runtime.
@@ -113,6 +100,3 @@ impl RuntimeManager {
         self.cri.container_events().await
     }
 }
-
-#[allow(dead_code)]
-type Unused = Mutex<()>;

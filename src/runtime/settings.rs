@@ -47,7 +47,13 @@ pub struct ImageSettings {
 
 impl Default for ImageSettings {
     fn default() -> Self {
-        Self { serialize_pulls: true, max_parallel: None, registry_qps: 5, registry_burst: 10, ensure_secret_pulled: true }
+        Self {
+            serialize_pulls: true,
+            max_parallel: None,
+            registry_qps: 5,
+            registry_burst: 10,
+            ensure_secret_pulled: true,
+        }
     }
 }
 
