@@ -41,7 +41,12 @@ pub enum CommandError {
 ///
 /// # Errors
 /// The arguments, the configuration, the host or the runtime do not allow a start.
-pub async fn run(world: World, args: Vec<String>, observer: Arc<dyn Observer>, tasks: Tasks) -> Result<(), CommandError> {
+pub async fn run(
+    world: World,
+    args: Vec<String>,
+    observer: Arc<dyn Observer>,
+    tasks: Tasks,
+) -> Result<(), CommandError> {
     match config::load(&world, &args)? {
         Invocation::Print(text) => {
             tracing::info!("{text}");
@@ -55,7 +60,12 @@ pub async fn run(world: World, args: Vec<String>, observer: Arc<dyn Observer>, t
 ///
 /// # Errors
 /// The host or the runtime do not allow a start.
-pub async fn start(world: World, loaded: Loaded, observer: Arc<dyn Observer>, tasks: Tasks) -> Result<(), CommandError> {
+pub async fn start(
+    world: World,
+    loaded: Loaded,
+    observer: Arc<dyn Observer>,
+    tasks: Tasks,
+) -> Result<(), CommandError> {
     notes::log(&loaded.notes);
     let config = Arc::new(loaded.config);
     tracing::info!(kubeletVersion = crate::VERSION, node = config.node_name, "Kubelet version");

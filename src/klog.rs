@@ -24,7 +24,8 @@ mod json;
 mod text;
 
 /// Crates whose own chatter is never logged: it is about bytes and futures, and would name real times.
-const SILENT: &[&str] = &["h2", "hyper", "hyper_util", "tonic", "tower", "tokio", "tokio_util", "mio", "axum", "serde_saphyr"];
+const SILENT: &[&str] =
+    &["h2", "hyper", "hyper_util", "tonic", "tower", "tokio", "tokio_util", "mio", "axum", "serde_saphyr"];
 
 /// A value of a log line.
 #[derive(Clone, Debug, PartialEq)]

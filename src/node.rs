@@ -43,7 +43,11 @@ pub enum CheckError {
     )]
     SwapOnCgroupV1,
     /// A directory of the kubelet cannot be made.
-    #[error("failed to create directory {}: mkdir {}: {} (check --root-dir, its owner and the room on its disk)", .path.display(), .path.display(), go_reason(.source))]
+    #[error(
+        "failed to create directory {path}: mkdir {path}: {} (check --root-dir, its owner and the room on its disk)",
+        go_reason(.source),
+        path = .path.display()
+    )]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -73,7 +77,10 @@ pub async fn check(world: &World, config: &KubeletConfig) -> Result<(), CheckErr
         if config.fail_swap_on {
             return Err(CheckError::Swap(names));
         }
-        tracing::info!(swaps = names.join(", "), "Swap is on and allowed; containers do not get any unless memorySwap says so");
+        tracing::info!(
+            swaps = names.join(", "),
+            "Swap is on and allowed; containers do not get any unless memorySwap says so"
+        );
     }
     static_pods(world, config);
     directories(world, config)
@@ -102,7 +109,10 @@ async fn runtime_answers(world: &World, endpoint: &Address) -> Result<(), CheckE
 fn static_pods(world: &World, config: &KubeletConfig) {
     match &config.static_pod_path {
         Some(path) if !world.files.exists(path) => {
-            tracing::warn!(path = %path.display(), "staticPodPath does not exist yet: no pods run until it does (create it, or correct staticPodPath)");
+            tracing::warn!(
+                path = %path.display(),
+                "staticPodPath does not exist yet: no pods run until it does (create it, or correct staticPodPath)"
+            );
         }
         None if config.static_pod_url.is_none() => {
             tracing::warn!("Neither staticPodPath nor staticPodURL is set: this kubelet has no pods to run");
@@ -116,9 +126,13 @@ fn directories(world: &World, config: &KubeletConfig) -> Result<(), CheckError> 
     let root = &config.root_dir;
     // Upstream asks for 0750, but its certificate store has made the directory with 0755 just before.
     make(world, root, 0o755)?;
-    for (name, mode) in
-        [("pods", 0o750), ("plugins", 0o750), ("plugins_registry", 0o750), ("pod-resources", 0o750), ("checkpoints", 0o700)]
-    {
+    for (name, mode) in [
+        ("pods", 0o750),
+        ("plugins", 0o750),
+        ("plugins_registry", 0o750),
+        ("pod-resources", 0o750),
+        ("checkpoints", 0o700),
+    ] {
         make(world, &root.join(name), mode)?;
     }
     make(world, &config.pod_logs_dir, 0o750)?;
@@ -135,7 +149,12 @@ fn make(world: &World, path: &Path, mode: u32) -> Result<(), CheckError> {
     }
     match world.files.create_dir_all(path, mode) {
         Ok(()) => Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && world.files.metadata(path).is_ok_and(|m| m.kind == world::files::FileKind::Directory) => Ok(()),
+        Err(e)
+            if e.kind() == std::io::ErrorKind::AlreadyExists
+                && world.files.metadata(path).is_ok_and(|m| m.kind == world::files::FileKind::Directory) =>
+        {
+            Ok(())
+        }
         Err(e) => Err(fail(e)),
     }
 }

@@ -98,11 +98,11 @@ impl Server {
             Some(port) => {
                 let address = address(&config.address, port);
                 tracing::info!(address = config.address, port, "Starting to listen read-only");
-                let listener = world
-                    .net
-                    .listen(&address)
-                    .await
-                    .map_err(|source| ServeError::Listen { field: "readOnlyPort", address, source })?;
+                let listener = world.net.listen(&address).await.map_err(|source| ServeError::Listen {
+                    field: "readOnlyPort",
+                    address,
+                    source,
+                })?;
                 let bound = listener.local();
                 drop(tasks.spawn("read-only-server", listen::serve(listener, site(Face::ReadOnly), tasks.clone())));
                 Some(bound)

@@ -39,7 +39,9 @@ pub(super) fn log(notes: &[Note]) {
 /// What a user has to know about a key.
 pub(super) fn remark(key: &KeyNote) -> String {
     match &key.fault {
-        KeyFault::Unknown { suggestion: Some(name) } => format!("Unknown configuration key, ignored: did you mean {name}?"),
+        KeyFault::Unknown { suggestion: Some(name) } => {
+            format!("Unknown configuration key, ignored: did you mean {name}?")
+        }
         KeyFault::Unknown { suggestion: None } => "Unknown configuration key, ignored".to_owned(),
         KeyFault::Duplicate => "Configuration key stands there twice: the last value counts".to_owned(),
     }

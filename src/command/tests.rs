@@ -72,7 +72,10 @@ staticPodPth: /etc/kubernetes/manifests
 readOnlyPort: 10255
 readOnlyPort: 10256
 ";
-    insta::assert_snapshot!(logged(config, &["--config=/etc/kubernetes/kubelet.yaml", "--max-pods=5", "--feature-gates=NodeSwap=true"]));
+    insta::assert_snapshot!(logged(
+        config,
+        &["--config=/etc/kubernetes/kubelet.yaml", "--max-pods=5", "--feature-gates=NodeSwap=true"]
+    ));
 }
 
 #[test]

@@ -7,11 +7,8 @@ use serde_json::Value;
 use world::{machine::Facts, net::Address};
 
 use super::{
-    CgroupDriver, ImagePullCredentialsVerificationPolicy, KubeletConfig, LogFormat, Logging, ShutdownGracePeriod, SwapBehavior,
-    document::Document,
-    flags::Arguments,
-    gates::FeatureGates,
-    load::Note,
+    CgroupDriver, ImagePullCredentialsVerificationPolicy, KubeletConfig, LogFormat, Logging, ShutdownGracePeriod,
+    SwapBehavior, document::Document, flags::Arguments, gates::FeatureGates, load::Note,
 };
 use crate::api::{
     duration::{self, GoDuration},
@@ -49,7 +46,10 @@ pub(super) fn build(
         container_log_links_dir: arguments.text("container-log-links-dir").into(),
         max_dead_containers_per_container: dead("maximum-dead-containers-per-container"),
         max_dead_containers: dead("maximum-dead-containers"),
-        minimum_container_ttl: duration::parse(arguments.text("minimum-container-ttl-duration")).ok().and_then(GoDuration::to_std).unwrap_or_default(),
+        minimum_container_ttl: duration::parse(arguments.text("minimum-container-ttl-duration"))
+            .ok()
+            .and_then(GoDuration::to_std)
+            .unwrap_or_default(),
         image_credential_provider_config: flag_path("image-credential-provider-config"),
         image_credential_provider_bin_dir: flag_path("image-credential-provider-bin-dir"),
 
@@ -181,7 +181,11 @@ fn credentials_without_api(d: &Document) -> Result<(), String> {
 fn node_name(overridden: &str, hostname: &str) -> Result<String, String> {
     let name = if overridden.is_empty() { hostname } else { overridden };
     let name = name.trim().to_lowercase();
-    if name.is_empty() { Err("empty hostname is invalid (name the node with --hostname-override)".to_owned()) } else { Ok(name) }
+    if name.is_empty() {
+        Err("empty hostname is invalid (name the node with --hostname-override)".to_owned())
+    } else {
+        Ok(name)
+    }
 }
 
 fn root_dir(text: &str) -> Result<PathBuf, String> {
@@ -189,7 +193,10 @@ fn root_dir(text: &str) -> Result<PathBuf, String> {
     if clean.as_os_str() == text {
         Ok(clean)
     } else {
-        Err(format!("failed to create kubelet: rootDirectory not in canonical form: expected {}, was {text}", clean.display()))
+        Err(format!(
+            "failed to create kubelet: rootDirectory not in canonical form: expected {}, was {text}",
+            clean.display()
+        ))
     }
 }
 
@@ -222,7 +229,8 @@ fn sloppy_ip(text: &str) -> Option<IpAddr> {
     if text.contains(':') {
         return text.parse().ok();
     }
-    let parts: Vec<&str> = text.split('.').map(|p| Some(p.trim_start_matches('0')).filter(|p| !p.is_empty()).unwrap_or("0")).collect();
+    let parts: Vec<&str> =
+        text.split('.').map(|p| Some(p.trim_start_matches('0')).filter(|p| !p.is_empty()).unwrap_or("0")).collect();
     parts.join(".").parse().ok().filter(|_| text.split('.').all(|p| !p.is_empty()))
 }
 
@@ -257,7 +265,8 @@ fn endpoint(text: &str) -> Result<Address, String> {
 
 /// Bytes from a quantity; `None` for a negative one, which turns rotation off.
 fn log_size(text: &str) -> Result<Option<u64>, String> {
-    let fail = || format!("failed to create kubelet: failed to parse container log max size {text:?} (write it like 10Mi)");
+    let fail =
+        || format!("failed to create kubelet: failed to parse container log max size {text:?} (write it like 10Mi)");
     match Quantity::parse(text).map_err(|_| fail())?.value() {
         0 => Err(fail()),
         bytes => Ok(u64::try_from(bytes).ok()),

@@ -38,7 +38,9 @@ pub fn strict_text(notes: &[KeyNote]) -> String {
     let twice: Vec<String> = notes
         .iter()
         .filter(|n| n.fault == KeyFault::Duplicate)
-        .map(|n| format!("\n  line {}: key {:?} already set in map", n.line, n.path.rsplit('.').next().unwrap_or(&n.path)))
+        .map(|n| {
+            format!("\n  line {}: key {:?} already set in map", n.line, n.path.rsplit('.').next().unwrap_or(&n.path))
+        })
         .collect();
     if !twice.is_empty() {
         texts.push(format!("yaml: unmarshal errors:{}", twice.concat()));
@@ -100,7 +102,9 @@ impl Decoder<'_> {
         let entries = match &node.value {
             Yaml::Map(entries) => entries,
             Yaml::Null => return Ok(Map::new()),
-            other => return Err(mismatch(node.line, path, other, go_name, "must be a mapping with indented keys below it")),
+            other => {
+                return Err(mismatch(node.line, path, other, go_name, "must be a mapping with indented keys below it"));
+            }
         };
         self.duplicates(entries, path);
         let mut object = Map::new();
@@ -126,11 +130,7 @@ impl Decoder<'_> {
     fn duplicates(&mut self, entries: &[Entry], path: &str) {
         for (n, entry) in entries.iter().enumerate() {
             if entries[..n].iter().any(|e| e.key == entry.key) {
-                self.notes.push(KeyNote {
-                    line: entry.line,
-                    path: join(path, &entry.key),
-                    fault: KeyFault::Duplicate,
-                });
+                self.notes.push(KeyNote { line: entry.line, path: join(path, &entry.key), fault: KeyFault::Duplicate });
             }
         }
     }
@@ -211,7 +211,9 @@ fn mismatch(line: u64, path: &str, found: &Yaml, go_type: &str, advice: &'static
     let go_text = if path.is_empty() {
         format!("json: cannot unmarshal {kind} into Go value of type {go_type}")
     } else {
-        format!("json: cannot unmarshal {kind}{number} into Go struct field KubeletConfiguration.{path} of type {go_type}")
+        format!(
+            "json: cannot unmarshal {kind}{number} into Go struct field KubeletConfiguration.{path} of type {go_type}"
+        )
     };
     TypeError { line, path: path.to_owned(), go_text, advice }
 }

@@ -61,7 +61,9 @@ impl Kind {
             Self::Int32 | Self::Int64 => "must be a whole number without quotes, such as 10",
             Self::Float64 => "must be a number without quotes, such as 0.9",
             Self::Text => "must be text; put it in quotes if it looks like a number or a boolean",
-            Self::Duration | Self::DurationOrNanos => "must be a length of time with its unit, such as 20s, 1m30s or 100ms",
+            Self::Duration | Self::DurationOrNanos => {
+                "must be a length of time with its unit, such as 20s, 1m30s or 100ms"
+            }
             Self::Texts => "must be a list of texts",
             Self::Int32s => "must be a list of whole numbers",
             Self::TextMap => "must be a mapping of names to texts",
@@ -98,7 +100,8 @@ const fn pointer(name: &'static str, kind: Kind, default: &'static str) -> Field
 }
 
 use Kind::{
-    Bool, BoolMap, Duration, DurationOrNanos, Float64, Int32, Int32s, Int64, Object, Objects, Quantity, Text, TextMap, Texts, TextsMap,
+    Bool, BoolMap, Duration, DurationOrNanos, Float64, Int32, Int32s, Int64, Object, Objects, Quantity, Text, TextMap,
+    Texts, TextsMap,
 };
 
 /// Below `authentication`.
@@ -122,10 +125,7 @@ const AUTHORIZATION: &[Field] = &[
         "webhook",
         Object(
             "v1beta1.KubeletWebhookAuthorization",
-            &[
-                plain("cacheAuthorizedTTL", Duration, "\"5m0s\""),
-                plain("cacheUnauthorizedTTL", Duration, "\"30s\""),
-            ],
+            &[plain("cacheAuthorizedTTL", Duration, "\"5m0s\""), plain("cacheUnauthorizedTTL", Duration, "\"30s\"")],
         ),
         "{}",
     ),
@@ -136,11 +136,7 @@ const LOGGING: &[Field] = &[
     plain("format", Text, "\"text\""),
     plain("flushFrequency", DurationOrNanos, "\"5s\""),
     plain("verbosity", Int64, "0"),
-    plain(
-        "vmodule",
-        Objects("v1.VModuleItem", &[plain("filePattern", Text, ""), plain("verbosity", Int64, "")]),
-        "",
-    ),
+    plain("vmodule", Objects("v1.VModuleItem", &[plain("filePattern", Text, ""), plain("verbosity", Int64, "")]), ""),
     plain(
         "options",
         Object(
@@ -301,7 +297,10 @@ pub const KUBELET_CONFIGURATION: &[Field] = &[
     pointer("registerNode", Bool, "true"),
     pointer(
         "tracing",
-        Object("v1.TracingConfiguration", &[pointer("endpoint", Text, ""), pointer("samplingRatePerMillion", Int32, "")]),
+        Object(
+            "v1.TracingConfiguration",
+            &[pointer("endpoint", Text, ""), pointer("samplingRatePerMillion", Int32, "")],
+        ),
         "",
     ),
     pointer("localStorageCapacityIsolation", Bool, "true"),

@@ -107,8 +107,7 @@ impl Arguments {
 
     /// Reads what stands behind a single dash: `v=4`, `v4`, `v` `4`, `h`.
     fn shorthands<'a>(&mut self, group: &str, rest: &mut impl Iterator<Item = &'a String>) -> Result<(), FlagError> {
-        let mut letters = group.char_indices();
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in group.char_indices() {
             let flag = FLAGS.iter().find(|f| f.shorthand() == Some(letter)).ok_or_else(|| {
                 let long = group.split('=').next().unwrap_or(group);
                 FlagError::UnknownShorthand {
@@ -126,9 +125,7 @@ impl Arguments {
                 continue;
             }
             let value = if behind.is_empty() {
-                rest.next()
-                    .cloned()
-                    .ok_or_else(|| FlagError::NeedsArgument(format!("{letter:?} in -{group}")))?
+                rest.next().cloned().ok_or_else(|| FlagError::NeedsArgument(format!("{letter:?} in -{group}")))?
             } else {
                 behind.to_owned()
             };
@@ -241,10 +238,13 @@ fn joined(held: Value, new: Value) -> Value {
         (Value::Object(mut held), Value::Object(new)) => {
             for (key, value) in new {
                 let before = held.get_mut(&key).map(std::mem::take);
-                held.insert(key, match (before, value) {
-                    (Some(Value::Array(before)), value @ Value::Array(_)) => joined(Value::Array(before), value),
-                    (_, value) => value,
-                });
+                held.insert(
+                    key,
+                    match (before, value) {
+                        (Some(Value::Array(before)), value @ Value::Array(_)) => joined(Value::Array(before), value),
+                        (_, value) => value,
+                    },
+                );
             }
             held.sort_keys();
             Value::Object(held)
@@ -278,9 +278,9 @@ fn value_of(takes: Takes, text: &str) -> Result<Value, String> {
             None => return Err(format!("malformed pair, expect string=string: {text}")),
         },
         Takes::LessMap => pairs(text, '<', |v| Ok(Value::from(v)))?,
-        Takes::BoolMap => pairs(text, '=', |v| {
-            go_bool(v).map(Value::from).map_err(|_| format!("invalid value of {v}, err: {}", go_bool(v).unwrap_err()))
-        })?,
+        Takes::BoolMap => {
+            pairs(text, '=', |v| go_bool(v).map(Value::from).map_err(|e| format!("invalid value of {v}, err: {e}")))?
+        }
         Takes::Headers => pairs(text, ':', |v| Ok(json!([v])))?,
         Takes::Taints => text.split(',').filter(|t| !t.is_empty()).map(taint).collect::<Result<_, _>>()?,
         Takes::ReservedMemory => reserved_memory(text)?,
@@ -288,7 +288,8 @@ fn value_of(takes: Takes, text: &str) -> Result<Value, String> {
             .split(',')
             .filter(|t| !t.is_empty())
             .map(|item| {
-                let (pattern, level) = item.split_once('=').ok_or_else(|| format!("{item:?} does not have the pattern=N format"))?;
+                let (pattern, level) =
+                    item.split_once('=').ok_or_else(|| format!("{item:?} does not have the pattern=N format"))?;
                 Ok(json!({ "filePattern": pattern, "verbosity": go_int(level, 32)? }))
             })
             .collect::<Result<_, String>>()?,
@@ -298,8 +299,9 @@ fn value_of(takes: Takes, text: &str) -> Result<Value, String> {
 fn pairs(text: &str, separator: char, value: impl Fn(&str) -> Result<Value, String>) -> Result<Value, String> {
     let mut map = Map::new();
     for pair in text.split(',').filter(|p| !p.is_empty()) {
-        let (name, raw) =
-            pair.split_once(separator).ok_or_else(|| format!("malformed pair, expect string{separator}string: {pair}"))?;
+        let (name, raw) = pair
+            .split_once(separator)
+            .ok_or_else(|| format!("malformed pair, expect string{separator}string: {pair}"))?;
         map.insert(name.trim().to_owned(), value(raw.trim())?);
     }
     map.sort_keys();
@@ -313,7 +315,11 @@ fn taint(text: &str) -> Result<Value, String> {
 }
 
 fn reserved_memory(text: &str) -> Result<Value, String> {
-    let (node, limits) = text.split_once(':').ok_or("the reserved memory has incorrect format, expected numaNodeID:type=quantity[,type=quantity...], got: ".to_owned() + text)?;
+    let (node, limits) = text.split_once(':').ok_or(
+        "the reserved memory has incorrect format, expected numaNodeID:type=quantity[,type=quantity...], got: "
+            .to_owned()
+            + text,
+    )?;
     let node = go_int(node.trim(), 32)?;
     Ok(json!([{ "numaNode": node, "limits": pairs(limits, '=', |v| Ok(Value::from(v)))? }]))
 }

@@ -11,7 +11,7 @@ use world::World;
 
 use super::{
     KubeletConfig, build,
-    decode::{KeyFault, KeyNote, Nulls, TypeError, decode, strict_text},
+    decode::{KeyNote, Nulls, decode},
     document::{Document, clean},
     fields::KUBELET_CONFIGURATION,
     flags::{self, Arguments, FlagError},
@@ -19,6 +19,8 @@ use super::{
     validate,
     yaml::{self, Yaml},
 };
+
+mod dropins;
 
 /// The largest configuration file that is read, in bytes.
 const FILE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -79,7 +81,9 @@ pub enum ConfigError {
     #[error("failed to validate kubelet flags: {0}")]
     FlagValue(String),
     /// The configuration file cannot be used.
-    #[error("failed to load kubelet config file, path: {path}, error: failed to load Kubelet config file {path}, error {error}")]
+    #[error(
+        "failed to load kubelet config file, path: {path}, error: failed to load Kubelet config file {path}, error {error}"
+    )]
     File {
         /// The path as given.
         path: String,
@@ -114,7 +118,10 @@ pub enum FileError {
         advice: &'static str,
     },
     /// It has no bytes.
-    #[error("kubelet config file {0:?} was empty (it must hold at least apiVersion: kubelet.config.k8s.io/v1beta1 and kind: KubeletConfiguration)")]
+    #[error(
+        "kubelet config file {0:?} was empty (it must hold at least apiVersion: kubelet.config.k8s.io/v1beta1 and kind: \
+         KubeletConfiguration)"
+    )]
     Empty(String),
     /// It is not what it should be.
     #[error("failed to decode: {text} ({place}: {advice})")]
@@ -162,13 +169,14 @@ pub fn load(world: &World, args: &[String]) -> Result<Invocation, ConfigError> {
     };
     match arguments.text("config-dir") {
         "" => {}
-        path => merge_drop_ins(world, &mut document, &clean(&working_directory.join(path)), &mut notes)?,
+        path => dropins::merge(world, &mut document, &clean(&working_directory.join(path)), &mut notes)?,
     }
     arguments.apply(&mut document);
     let (gates, gate_notes) = FeatureGates::new(&gates_of(&document))?;
     notes.extend(gate_notes.into_iter().map(Note::Gate));
 
-    let facts = world.machine.facts().map_err(|e| ConfigError::Run(format!("cannot read the facts of this machine: {e}")))?;
+    let facts =
+        world.machine.facts().map_err(|e| ConfigError::Run(format!("cannot read the facts of this machine: {e}")))?;
     validate::logging(&document).map_err(ConfigError::Logging)?;
     let faults = validate::all(&document, &gates, facts.cgroups);
     if !faults.is_empty() {
@@ -210,11 +218,14 @@ fn read_file(world: &World, given: &str, from: &Path, notes: &mut Vec<Note>) -> 
         return Err(fail(FileError::Empty(path.display().to_string())));
     }
     let shown = path.display().to_string();
-    let decode_error = |line: u64, text: String, advice: String| {
-        fail(FileError::Decode { text, place: place(&shown, line), advice })
-    };
+    let decode_error =
+        |line: u64, text: String, advice: String| fail(FileError::Decode { text, place: place(&shown, line), advice });
     let node = yaml::parse(&text).map_err(|e| {
-        decode_error(e.line, e.to_string(), "the file is not YAML; check indentation, colons and quotes there".to_owned())
+        decode_error(
+            e.line,
+            e.to_string(),
+            "the file is not YAML; check indentation, colons and quotes there".to_owned(),
+        )
     })?;
     identity(&node.value).map_err(|(key, text)| {
         let line = node.value.get(key).map_or(1, |n| n.line);
@@ -239,7 +250,12 @@ fn read_file(world: &World, given: &str, from: &Path, notes: &mut Vec<Note>) -> 
 fn identity(document: &Yaml) -> Result<(), (&'static str, String)> {
     if !matches!(document, Yaml::Map(_)) {
         let kind = document.json_kind();
-        return Err(("kind", format!("couldn't get version/kind; json parse error: json: cannot unmarshal {kind} into Go value of type struct")));
+        return Err((
+            "kind",
+            format!(
+                "couldn't get version/kind; json parse error: json: cannot unmarshal {kind} into Go value of type struct"
+            ),
+        ));
     }
     let text = |key| match document.get(key).map(|n| &n.value) {
         Some(Yaml::Text(text)) => text.as_str(),
@@ -270,89 +286,14 @@ fn json_text(document: &Yaml) -> String {
             Yaml::Text(text) => Value::from(text.as_str()),
             Yaml::List(items) => items.iter().map(|n| value(&n.value)).collect(),
             Yaml::Map(entries) => {
-                let mut map: serde_json::Map<_, _> = entries.iter().map(|e| (e.key.clone(), value(&e.node.value))).collect();
+                let mut map: serde_json::Map<_, _> =
+                    entries.iter().map(|e| (e.key.clone(), value(&e.node.value))).collect();
                 map.sort_keys();
                 Value::Object(map)
             }
         }
     }
     value(document).to_string()
-}
-
-fn merge_drop_ins(world: &World, document: &mut Document, directory: &Path, notes: &mut Vec<Note>) -> Result<(), ConfigError> {
-    let mut files = Vec::new();
-    walk(world, directory, &mut files).map_err(|e| {
-        ConfigError::DropIn(format!(
-            "failed to walk through kubelet dropin directory {:?}: lstat {}: {} (create the directory, or leave out --config-dir)",
-            directory.display().to_string(),
-            directory.display(),
-            go_reason(&e)
-        ))
-    })?;
-    for file in files {
-        if file.extension().is_none_or(|e| e != "conf") {
-            notes.push(Note::SkippedDropIn(file));
-            continue;
-        }
-        let patch = read_drop_in(world, &file, notes).map_err(ConfigError::DropIn)?;
-        document.merge(patch);
-    }
-    document.fill_defaults();
-    Ok(())
-}
-
-/// All files below a directory, depth first, each directory's entries by name.
-fn walk(world: &World, directory: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in world.files.read_dir(directory)? {
-        let path = directory.join(&entry.name);
-        match entry.kind {
-            world::files::FileKind::Directory => walk(world, &path, files)?,
-            _ => files.push(path),
-        }
-    }
-    Ok(())
-}
-
-fn read_drop_in(world: &World, path: &Path, notes: &mut Vec<Note>) -> Result<serde_json::Map<String, Value>, String> {
-    let shown = path.display().to_string();
-    let fail = |reason: String| format!("failed to load kubelet dropin file, path: {shown}, {reason}");
-    let text = world
-        .files
-        .read_to_string(path, FILE_LIMIT)
-        .map_err(|e| fail(format!("error: open {shown}: {} ({})", go_reason(&e), read_advice(&e))))?;
-    if text.is_empty() {
-        return Err(fail(format!("error: kubelet config file {shown:?} was empty")));
-    }
-    let node = yaml::parse(&text).map_err(|e| fail(format!("error: {e} ({})", place(&shown, e.line))))?;
-    let said = |key| match node.value.get(key).map(|n| &n.value) {
-        Some(Yaml::Text(text)) => text.clone(),
-        _ => String::new(),
-    };
-    match (said("apiVersion").as_str(), said("kind").as_str()) {
-        ("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration") => {}
-        ("", "") => return Err(fail("no apiVersion/kind".to_owned())),
-        (version, kind) => {
-            let version = if version.is_empty() { "/" } else { version };
-            return Err(fail(format!("unknown apiVersion/kind: {version}, Kind={kind}")));
-        }
-    }
-    let mut keys = Vec::new();
-    let patch = decode(&node, KUBELET_CONFIGURATION, Nulls::Kept, &mut keys).map_err(|e: TypeError| {
-        format!(
-            "failed to unmarshal merged JSON into kubelet configuration: {} ({}: {} {})",
-            e.go_text,
-            place(&shown, e.line),
-            e.path,
-            e.advice
-        )
-    })?;
-    if let Some(note) = keys.iter().find(|n| n.fault == KeyFault::Duplicate) {
-        return Err(fail(format!("error: {}", strict_text(std::slice::from_ref(note)))));
-    }
-    if !keys.is_empty() {
-        notes.push(Note::Keys { file: path.to_owned(), keys });
-    }
-    Ok(patch)
 }
 
 fn place(file: &str, line: u64) -> String {
@@ -381,7 +322,9 @@ fn read_advice(error: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match error.kind() {
         ErrorKind::NotFound => "create the file, or name the right one with --config",
-        ErrorKind::PermissionDenied => "the kubelet must be able to read it: run as root or change the mode of the file",
+        ErrorKind::PermissionDenied => {
+            "the kubelet must be able to read it: run as root or change the mode of the file"
+        }
         ErrorKind::IsADirectory => "name a file; for a directory of drop-ins use --config-dir",
         ErrorKind::InvalidData => "the file must be text in UTF-8",
         _ => "check the file",

@@ -196,7 +196,12 @@ fn keys_that_upstream_does_not_know_are_remarked_with_line_and_suggestion() {
 #[test]
 fn flags_win_over_drop_ins_and_drop_ins_over_the_file() {
     let files = [
-        (FILE, with_head("maxPods: 1\nreadOnlyPort: 1\nhealthzPort: 1\nsystemReserved: {cpu: '1'}\nclusterDNS: [10.0.0.1]\n")),
+        (
+            FILE,
+            with_head(
+                "maxPods: 1\nreadOnlyPort: 1\nhealthzPort: 1\nsystemReserved: {cpu: '1'}\nclusterDNS: [10.0.0.1]\n",
+            ),
+        ),
         ("/conf.d/10-a.conf", format!("{HEAD}readOnlyPort: 2\nhealthzPort: 2\nsystemReserved: {{memory: 1Gi}}\n")),
         ("/conf.d/20-b/x.conf", format!("{HEAD}healthzPort: 3\nclusterDNS: null\nnosuch: 1\n")),
         ("/conf.d/README", "not a drop-in".to_owned()),
@@ -211,11 +216,14 @@ fn flags_win_over_drop_ins_and_drop_ins_over_the_file() {
     assert!(notes.iter().any(|n| matches!(n, Note::Keys { file, .. } if file.ends_with("x.conf"))), "{notes:?}");
 }
 
+/// A name, files with their text, arguments.
+type Case = (&'static str, Vec<(&'static str, String)>, Vec<&'static str>);
+
 /// What a user reads when the kubelet does not start.
 #[test]
 fn refusals_say_where_and_what_to_do() {
     let head = |rest: &str| with_head(rest);
-    let cases: Vec<(&str, Vec<(&str, String)>, Vec<&str>)> = vec![
+    let cases: Vec<Case> = vec![
         ("missing file", vec![], vec!["--config=/nowhere.yaml"]),
         ("relative missing file", vec![], vec!["--working-directory=/home/me", "--config=kubelet.yaml"]),
         ("a directory", vec![("/d/x", String::new())], vec!["--config=/d"]),
@@ -224,7 +232,11 @@ fn refusals_say_where_and_what_to_do() {
         ("not a mapping", vec![("/f", "hello\n".to_owned())], vec!["--config=/f"]),
         ("no apiVersion", vec![("/f", "kind: KubeletConfiguration\nport: 1\n".to_owned())], vec!["--config=/f"]),
         ("no kind", vec![("/f", "apiVersion: kubelet.config.k8s.io/v1beta1\n".to_owned())], vec!["--config=/f"]),
-        ("wrong kind", vec![("/f", "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: Pod\n".to_owned())], vec!["--config=/f"]),
+        (
+            "wrong kind",
+            vec![("/f", "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: Pod\n".to_owned())],
+            vec!["--config=/f"],
+        ),
         (
             "wrong version",
             vec![("/f", "apiVersion: kubelet.config.k8s.io/v1\nkind: KubeletConfiguration\n".to_owned())],
@@ -289,7 +301,8 @@ fn what_is_odd_but_harmless_is_remarked() {
 #[case("maxPods: 1", &[])]
 fn shutdown_periods_are_by_priority(#[case] line: &str, #[case] periods: &[(i32, u64)]) {
     let config = load_file(&with_head(line), &[]).unwrap().config;
-    let found: Vec<(i32, u64)> = config.shutdown_grace_periods.iter().map(|p| (p.priority, p.grace_period.as_secs())).collect();
+    let found: Vec<(i32, u64)> =
+        config.shutdown_grace_periods.iter().map(|p| (p.priority, p.grace_period.as_secs())).collect();
     assert_eq!(found, periods);
 }
 

@@ -69,14 +69,18 @@ impl Rules<'_> {
             self.fault("nodeLeaseDurationSeconds must be greater than 0");
         }
         if !d.text("systemCgroups").is_empty() && d.text("cgroupRoot").is_empty() {
-            self.fault("systemCgroups (--system-cgroups) was specified and cgroupRoot (--cgroup-root) was not specified");
+            self.fault(
+                "systemCgroups (--system-cgroups) was specified and cgroupRoot (--cgroup-root) was not specified",
+            );
         }
         self.not_negative("eventBurst", "event-burst");
         self.not_negative("eventRecordQPS", "event-qps");
         self.between_as("healthzPort", "healthz-port", 0..=65535, (1, 65535));
         let period = self.duration("cpuCFSQuotaPeriod");
         if !(1_000_000..=1_000_000_000).contains(&period.0) {
-            self.fault(format!("cpuCFSQuotaPeriod (--cpu-cfs-quota-period) {{{period}}} must be between 1ms and 1sec, inclusive"));
+            self.fault(format!(
+                "cpuCFSQuotaPeriod (--cpu-cfs-quota-period) {{{period}}} must be between 1ms and 1sec, inclusive"
+            ));
         }
     }
 
@@ -159,7 +163,9 @@ impl Rules<'_> {
     fn shutdown(&mut self) {
         let (all, critical) = (self.duration("shutdownGracePeriod"), self.duration("shutdownGracePeriodCriticalPods"));
         if critical > all {
-            self.fault(format!("shutdownGracePeriodCriticalPods {{{critical}}} must be <= shutdownGracePeriod {{{all}}}"));
+            self.fault(format!(
+                "shutdownGracePeriodCriticalPods {{{critical}}} must be <= shutdownGracePeriod {{{all}}}"
+            ));
         }
         for (name, period) in [("shutdownGracePeriod", all), ("shutdownGracePeriodCriticalPods", critical)] {
             if period.0 < 0 || (1..1_000_000_000).contains(&period.0) {
@@ -174,7 +180,9 @@ impl Rules<'_> {
     fn containers(&mut self, _gates: &FeatureGates) {
         let behavior = self.document.text("memorySwap.swapBehavior");
         if !matches!(behavior, "" | "LimitedSwap" | "NoSwap") {
-            self.fault(format!("memorySwap.swapBehavior {behavior:?} must be one of: \"\", \"LimitedSwap\" or \"NoSwap\""));
+            self.fault(format!(
+                "memorySwap.swapBehavior {behavior:?} must be one of: \"\", \"LimitedSwap\" or \"NoSwap\""
+            ));
         }
         let longest = self.duration("crashLoopBackOff.maxContainerRestartPeriod");
         if !(1_000_000_000..=300_000_000_000).contains(&longest.0) {
@@ -194,7 +202,10 @@ impl Rules<'_> {
             ));
         }
         let policy = self.document.text("imagePullCredentialsVerificationPolicy");
-        if !matches!(policy, "NeverVerify" | "NeverVerifyPreloadedImages" | "NeverVerifyAllowlistedImages" | "AlwaysVerify") {
+        if !matches!(
+            policy,
+            "NeverVerify" | "NeverVerifyPreloadedImages" | "NeverVerifyAllowlistedImages" | "AlwaysVerify"
+        ) {
             self.fault(format!(
                 "option {policy:?} specified for imagePullCredentialsVerificationPolicy. Valid options are \"NeverVerify\", \
                  \"NeverVerifyPreloadedImages\", \"NeverVerifyAllowlistedImages\" or \"AlwaysVerify\""
@@ -274,7 +285,10 @@ pub fn logging(document: &Document) -> Result<(), String> {
     }
     if document.duration("logging.flushFrequency").0 <= 0 {
         let frequency = document.duration("logging.flushFrequency");
-        faults.push(format!("logging.flushFrequency: Invalid value: {:?}: Must be greater than zero", frequency.to_string()));
+        faults.push(format!(
+            "logging.flushFrequency: Invalid value: {:?}: Must be greater than zero",
+            frequency.to_string()
+        ));
     }
     let verbosity = document.int("logging.verbosity");
     if !(0..=i64::from(i32::MAX)).contains(&verbosity) {

@@ -16,7 +16,8 @@ pub(super) fn format(line: &Line<'_>) -> String {
     let time = line.time.strftime("%m%d %H:%M:%S");
     let micros = line.time.subsec_nanosecond() / 1000;
     let file = line.file.rsplit('/').next().unwrap_or(line.file);
-    let mut out = format!("{letter}{time}.{micros:06} {:>7} {file}:{}] {}", line.pid, line.line, go_quoted(&line.message));
+    let mut out =
+        format!("{letter}{time}.{micros:06} {:>7} {file}:{}] {}", line.pid, line.line, go_quoted(&line.message));
     for (name, value) in &line.values {
         // Writing to a String cannot fail.
         let _ = match value {

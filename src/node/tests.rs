@@ -67,7 +67,10 @@ fn directories_are_made_with_upstreams_modes() {
 #[test]
 fn directories_go_where_they_are_told() {
     let made = checked(&["--root-dir=/var/k2", "--container-log-links-dir=/var/k2-links"], |_| {}).unwrap();
-    assert!(made.contains(&"750 /var/k2/pods".to_owned()) && made.contains(&"755 /var/k2-links".to_owned()), "{made:?}");
+    assert!(
+        made.contains(&"750 /var/k2/pods".to_owned()) && made.contains(&"755 /var/k2-links".to_owned()),
+        "{made:?}"
+    );
     assert!(!made.iter().any(|m| m.contains("/var/lib/kubelet") || m.contains("/var/log/containers")), "{made:?}");
 }
 
@@ -89,9 +92,12 @@ fn a_start_is_allowed(#[case] args: &'static [&'static str], #[case] prepare: fn
     checked(args, prepare).unwrap();
 }
 
+/// A name, arguments, what is done to the host.
+type Case = (&'static str, &'static [&'static str], fn(&SimWorld));
+
 #[test]
 fn refusals_say_what_to_do() {
-    let cases: [(&str, &'static [&'static str], fn(&SimWorld)); 5] = [
+    let cases: [Case; 5] = [
         ("no socket", &["--container-runtime-endpoint=unix:///run/nowhere.sock"], |_| {}),
         ("a socket that nobody serves", &["--container-runtime-endpoint=unix:///run/dead.sock"], |sim| {
             sim.files.make_dead_socket("/run/dead.sock").unwrap();

@@ -19,10 +19,12 @@ pub(super) fn kubelet(site: &Site) -> Reply {
         }
     };
     let wanted = i64::try_from(site.view.pods().len()).unwrap_or(i64::MAX);
-    gauge("kubelet_desired_pods", "ALPHA", "Pods that the kubelet is asked to run.", vec![
-        ("{static=\"\"}".to_owned(), 0),
-        ("{static=\"true\"}".to_owned(), wanted),
-    ]);
+    gauge(
+        "kubelet_desired_pods",
+        "ALPHA",
+        "Pods that the kubelet is asked to run.",
+        vec![("{static=\"\"}".to_owned(), 0), ("{static=\"true\"}".to_owned(), wanted)],
+    );
     let node = vec![(format!("{{node={}}}", crate::api::gojson::go_quoted(&site.config.node_name)), 1)];
     gauge("kubelet_node_name", "ALPHA", "Name of this node; always 1.", node);
     let gates = site.config.feature_gates.iter().map(|(gate, on)| {

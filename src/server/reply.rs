@@ -85,7 +85,9 @@ impl Reply {
         }
         .header(header::LOCATION, location);
         match *method {
-            http::Method::GET => Self { body: format!("<a href=\"{location}\">Moved Permanently</a>.\n\n").into_bytes(), ..reply },
+            http::Method::GET => {
+                Self { body: format!("<a href=\"{location}\">Moved Permanently</a>.\n\n").into_bytes(), ..reply }
+            }
             _ => reply,
         }
     }

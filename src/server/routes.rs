@@ -51,7 +51,8 @@ fn accepts_json<B>(request: &Request<B>) -> Option<Reply> {
     let wanted = accept.split(',').map(|part| part.split(';').next().unwrap_or(part).trim());
     let fits = |part: &str| part.is_empty() || part == "*/*" || part == "application/json";
     (!wanted.into_iter().any(fits)).then(|| {
-        Reply::text("406: Not Acceptable\n\nAvailable representations: application/json").status(StatusCode::NOT_ACCEPTABLE)
+        Reply::text("406: Not Acceptable\n\nAvailable representations: application/json")
+            .status(StatusCode::NOT_ACCEPTABLE)
     })
 }
 

@@ -101,7 +101,11 @@ macro_rules! recorded {
 #[case(10248, "GET /healthz/ping", recorded!("healthz-ping"))]
 #[case(10248, "GET /healthz/syncloop", recorded!("healthz-none"))]
 #[case(10248, "GET /pods", recorded!("nothere"))]
-fn answers_as_the_real_kubelet(#[case] port: u16, #[case] request: &'static str, #[case] recorded: (&'static str, &'static str)) {
+fn answers_as_the_real_kubelet(
+    #[case] port: u16,
+    #[case] request: &'static str,
+    #[case] recorded: (&'static str, &'static str),
+) {
     sim::run(1, Limits::default(), move |sim, tasks| async move {
         started(&sim, &tasks, healthy()).await;
         let (head, body) = ask(&sim.world, port, request).await;
@@ -126,7 +130,11 @@ fn answers_as_the_real_kubelet(#[case] port: u16, #[case] request: &'static str,
 #[case("/exec/default/a/b", 405, include_str!("fixtures/ro-exec_default_a_b.body"))]
 #[case("/debug/pprof/", 405, include_str!("fixtures/ro-debug_pprof_.body"))]
 #[case("/containerLogs/default/probes-node1/web", 405, include_str!("fixtures/ro-containerLogs_default_probes-node1_web.body"))]
-fn the_read_only_server_does_nothing_dangerous(#[case] path: &'static str, #[case] status: u16, #[case] body: &'static str) {
+fn the_read_only_server_does_nothing_dangerous(
+    #[case] path: &'static str,
+    #[case] status: u16,
+    #[case] body: &'static str,
+) {
     sim::run(1, Limits::default(), move |sim, tasks| async move {
         started(&sim, &tasks, healthy()).await;
         let (head, told) = ask(&sim.world, 10255, &format!("GET {path}")).await;
@@ -140,7 +148,12 @@ fn the_read_only_server_does_nothing_dangerous(#[case] path: &'static str, #[cas
 #[test]
 fn whole_answers() {
     let out = sim::run(1, Limits::default(), |sim, tasks| async move {
-        started(&sim, &tasks, Shown { healthy: Mutex::new(Err("sync Loop took longer than expected".to_owned())), ..healthy() }).await;
+        started(
+            &sim,
+            &tasks,
+            Shown { healthy: Mutex::new(Err("sync Loop took longer than expected".to_owned())), ..healthy() },
+        )
+        .await;
         let mut out = String::new();
         for request in [
             "GET /healthz",
@@ -159,7 +172,11 @@ fn whole_answers() {
             "HEAD /healthz",
         ] {
             let (head, body) = ask(&sim.world, 10255, request).await;
-            out.push_str(&format!("> {}\n{}\n\n{body}\n\n", request.trim_end().replace('\n', " | "), head.replace("\r\n", "\n")));
+            out.push_str(&format!(
+                "> {}\n{}\n\n{body}\n\n",
+                request.trim_end().replace('\n', " | "),
+                head.replace("\r\n", "\n")
+            ));
         }
         out
     })

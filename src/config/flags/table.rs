@@ -123,7 +123,8 @@ const fn flag(name: &'static str, takes: Takes, default: &'static str, sets: Set
 use Deprecation::{Cadvisor, Config, No, Other};
 use Sets::{Command, Field, Nothing};
 use Takes::{
-    Bool, BoolMap, Duration, Headers, Int32, Int64, Ip, LessMap, OneTextMap, ReservedMemory, Taints, Text, TextMap, Texts, Version, Vmodule,
+    Bool, BoolMap, Duration, Headers, Int32, Int64, Ip, LessMap, OneTextMap, ReservedMemory, Taints, Text, TextMap,
+    Texts, Version, Vmodule,
 };
 
 /// All flags, by name.
@@ -139,8 +140,20 @@ pub const FLAGS: &[Flag] = &[
     flag("authentication-token-webhook", Bool, "false", Field("authentication.webhook.enabled"), Config),
     flag("authentication-token-webhook-cache-ttl", Duration, "2m0s", Field("authentication.webhook.cacheTTL"), Config),
     flag("authorization-mode", Text, "AlwaysAllow", Field("authorization.mode"), Config),
-    flag("authorization-webhook-cache-authorized-ttl", Duration, "5m0s", Field("authorization.webhook.cacheAuthorizedTTL"), Config),
-    flag("authorization-webhook-cache-unauthorized-ttl", Duration, "30s", Field("authorization.webhook.cacheUnauthorizedTTL"), Config),
+    flag(
+        "authorization-webhook-cache-authorized-ttl",
+        Duration,
+        "5m0s",
+        Field("authorization.webhook.cacheAuthorizedTTL"),
+        Config,
+    ),
+    flag(
+        "authorization-webhook-cache-unauthorized-ttl",
+        Duration,
+        "30s",
+        Field("authorization.webhook.cacheUnauthorizedTTL"),
+        Config,
+    ),
     flag("boot-id-file", Text, "/proc/sys/kernel/random/boot_id", Nothing, Cadvisor),
     flag("bootstrap-kubeconfig", Text, "", Command, No),
     flag("cert-dir", Text, "/var/lib/kubelet/pki", Command, No),
@@ -156,7 +169,13 @@ pub const FLAGS: &[Flag] = &[
     flag("container-hints", Text, "/etc/cadvisor/container_hints.json", Nothing, Cadvisor),
     flag("container-log-max-files", Int32, "5", Field("containerLogMaxFiles"), Config),
     flag("container-log-max-size", Text, "10Mi", Field("containerLogMaxSize"), Config),
-    flag("container-runtime-endpoint", Text, "unix:///run/containerd/containerd.sock", Field("containerRuntimeEndpoint"), Config),
+    flag(
+        "container-runtime-endpoint",
+        Text,
+        "unix:///run/containerd/containerd.sock",
+        Field("containerRuntimeEndpoint"),
+        Config,
+    ),
     flag("containerd", Text, "/run/containerd/containerd.sock", Nothing, Cadvisor),
     flag("containerd-namespace", Text, "k8s.io", Nothing, Cadvisor),
     flag("contention-profiling", Bool, "false", Field("enableContentionProfiling"), Config),
@@ -280,5 +299,12 @@ pub const FLAGS: &[Flag] = &[
     flag("v", Int64, "", Field("logging.verbosity"), No),
     flag("version", Version, "", Command, No),
     flag("vmodule", Vmodule, "", Field("logging.vmodule"), No),
-    flag("volume-plugin-dir", Text, "/usr/libexec/kubernetes/kubelet-plugins/volume/exec/", Field("volumePluginDir"), Config),
-    flag("volume-stats-agg-period", Duration, "1m0s", Field("volumeStatsAggPeriod"), Config),];
+    flag(
+        "volume-plugin-dir",
+        Text,
+        "/usr/libexec/kubernetes/kubelet-plugins/volume/exec/",
+        Field("volumePluginDir"),
+        Config,
+    ),
+    flag("volume-stats-agg-period", Duration, "1m0s", Field("volumeStatsAggPeriod"), Config),
+];

@@ -37,7 +37,8 @@ fn a_map_flag_replaces_but_gates_are_merged() {
     let mut document = Document::default();
     document.set("systemReserved", json!({"cpu": "1"}));
     document.set("featureGates", json!({"EventedPLEG": true, "MemoryQoS": true}));
-    let (arguments, _) = Arguments::parse(&args("--system-reserved=memory=1Gi --feature-gates=MemoryQoS=false")).unwrap();
+    let (arguments, _) =
+        Arguments::parse(&args("--system-reserved=memory=1Gi --feature-gates=MemoryQoS=false")).unwrap();
     arguments.apply(&mut document);
     assert_eq!(document.get("systemReserved"), Some(&json!({"memory": "1Gi"})));
     assert_eq!(document.get("featureGates"), Some(&json!({"EventedPLEG": true, "MemoryQoS": false})));
@@ -50,11 +51,23 @@ fn a_map_flag_replaces_but_gates_are_merged() {
 #[case("-v", "flag needs an argument: 'v' in -v")]
 #[case("-config=/x", "unknown shorthand flag: 'c' in -config=/x (did you mean --config?)")]
 #[case("--=x", "bad flag syntax: --=x")]
-#[case("--max-pods=abc", "invalid argument \"abc\" for \"--max-pods\" flag: strconv.ParseInt: parsing \"abc\": invalid syntax")]
-#[case("--max-pods=9999999999", "invalid argument \"9999999999\" for \"--max-pods\" flag: strconv.ParseInt: parsing \"9999999999\": value out of range")]
+#[case(
+    "--max-pods=abc",
+    "invalid argument \"abc\" for \"--max-pods\" flag: strconv.ParseInt: parsing \"abc\": invalid syntax"
+)]
+#[case(
+    "--max-pods=9999999999",
+    "invalid argument \"9999999999\" for \"--max-pods\" flag: strconv.ParseInt: parsing \"9999999999\": value out of range"
+)]
 #[case("--v=x", "invalid argument \"x\" for \"-v, --v\" flag: strconv.ParseInt: parsing \"x\": invalid syntax")]
-#[case("--fail-swap-on=maybe", "invalid argument \"maybe\" for \"--fail-swap-on\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax")]
-#[case("--sync-frequency=20", "invalid argument \"20\" for \"--sync-frequency\" flag: time: missing unit in duration \"20\"")]
+#[case(
+    "--fail-swap-on=maybe",
+    "invalid argument \"maybe\" for \"--fail-swap-on\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax"
+)]
+#[case(
+    "--sync-frequency=20",
+    "invalid argument \"20\" for \"--sync-frequency\" flag: time: missing unit in duration \"20\""
+)]
 #[case("--address=host", "invalid argument \"host\" for \"--address\" flag: failed to parse IP: \"host\"")]
 fn refuses_with_pflags_words(#[case] line: &str, #[case] error: &str) {
     assert_eq!(Arguments::parse(&args(line)).unwrap_err().to_string(), error);
@@ -70,7 +83,10 @@ fn what_is_no_flag_is_positional() {
 fn flags_on_their_way_out_are_named_once() {
     let (arguments, _) = Arguments::parse(&args("--max-pods=1 --max-pods=2 --containerd=/x --v=2")).unwrap();
     assert_eq!(arguments.deprecated.len(), 2);
-    assert!(arguments.deprecated[0].starts_with("Flag --max-pods has been deprecated, This parameter should be set via the config file"));
+    assert!(
+        arguments.deprecated[0]
+            .starts_with("Flag --max-pods has been deprecated, This parameter should be set via the config file")
+    );
 }
 
 #[test]

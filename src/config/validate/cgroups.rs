@@ -36,7 +36,9 @@ pub(super) fn enforcement(rules: &mut Rules<'_>) {
                     ));
                 }
                 if key == base && chosen.contains(&format!("{base}-compressible")) {
-                    rules.fault(format!("both \"{base}\" and \"{base}-compressible\" cannot be specified together in {FIELD}"));
+                    rules.fault(format!(
+                        "both \"{base}\" and \"{base}-compressible\" cannot be specified together in {FIELD}"
+                    ));
                 }
             }
             _ => {
@@ -48,7 +50,9 @@ pub(super) fn enforcement(rules: &mut Rules<'_>) {
             }
         }
         if !per_qos {
-            rules.fault(format!("cgroupsPerQOS (--cgroups-per-qos) must be set to true when {key:?} contained in {FIELD}"));
+            rules.fault(format!(
+                "cgroupsPerQOS (--cgroups-per-qos) must be set to true when {key:?} contained in {FIELD}"
+            ));
         }
     }
 }
@@ -76,7 +80,9 @@ pub(super) fn reservations(rules: &mut Rules<'_>) {
                 rules.fault(format!("reserved memory may not be zero for NUMA node {node} and resource {kind:?}"));
             }
             if seen.contains(&(node, kind.clone())) {
-                rules.fault(format!("the reserved memory has a duplicate value for NUMA node {node} and resource {kind:?}"));
+                rules.fault(format!(
+                    "the reserved memory has a duplicate value for NUMA node {node} and resource {kind:?}"
+                ));
             }
             seen.push((node, kind));
         }
