@@ -231,3 +231,44 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, c)| c.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::{super::fields::KUBELET_CONFIGURATION, super::yaml, *};
+
+    #[rstest]
+    #[case("staticPodPth", Some("staticPodPath"))]
+    #[case("STATICPODPATH", Some("staticPodPath"))]
+    #[case("maxpods", Some("maxPods"))]
+    #[case("adress", Some("address"))]
+    #[case("frobnicate", None)]
+    fn the_nearest_name_is_suggested(#[case] word: &str, #[case] name: Option<&str>) {
+        assert_eq!(nearest(word, KUBELET_CONFIGURATION.iter().map(|f| f.name)).as_deref(), name);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in "([a-zA-Z]{1,6}: ?|- |[\\[\\]{}&*!|>'\"#%@\n ]|[0-9a-z.]{0,4}){0,24}") {
+            if let Ok(node) = yaml::parse(&text) {
+                let _ = decode(&node, KUBELET_CONFIGURATION, Nulls::Kept, &mut Vec::new());
+            }
+        }
+
+        /// Any field with any scalar: a value of the field's type, or an error that names the field and its line.
+        #[test]
+        fn a_value_is_taken_or_its_place_is_named(index in 0..KUBELET_CONFIGURATION.len(), value in "true|7|1\\.5|text|\\[1\\]|\\{a: 1\\}|1m") {
+            let field = &KUBELET_CONFIGURATION[index];
+            let node = yaml::parse(&format!("# first line\n{}: {value}\n", field.name)).unwrap();
+            match decode(&node, KUBELET_CONFIGURATION, Nulls::Unset, &mut Vec::new()) {
+                Ok(object) => prop_assert!(object.contains_key(field.name)),
+                Err(error) => {
+                    prop_assert_eq!(error.line, 2);
+                    prop_assert!(error.path.starts_with(field.name));
+                }
+            }
+        }
+    }
+}

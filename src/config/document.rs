@@ -232,3 +232,6 @@ pub fn clean(path: &Path) -> PathBuf {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,3 +109,17 @@ fn help_names_every_flag() {
     assert!(FLAGS.iter().filter(|f| !f.hidden).all(|f| help.contains(&format!("--{}", f.name))));
     assert!(!help.contains("container-log-links-dir"));
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_command_line_is_too_odd(args in proptest::collection::vec("(--?[a-z_-]{0,12})?[ =:<,a-z0-9-]{0,12}", 0..6)) {
+        let _ = Arguments::parse(&args);
+    }
+
+    #[test]
+    fn a_flag_reads_the_same_in_one_word_and_in_two(n in 0i32..) {
+        let one = Arguments::parse(&[format!("--max-pods={n}")]);
+        let two = Arguments::parse(&["--max-pods".to_owned(), n.to_string()]);
+        proptest::prop_assert_eq!(one, two);
+    }
+}
