@@ -10,6 +10,10 @@ use crate::{
     cri::status::DialError,
 };
 
+mod addresses;
+
+pub use addresses::{AddressError, addresses};
+
 /// The host does not allow a start.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {

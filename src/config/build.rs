@@ -26,6 +26,7 @@ pub(super) fn build(
     notes: &mut Vec<Note>,
 ) -> Result<KubeletConfig, String> {
     let d = &document;
+    only_standalone(arguments)?;
     credentials_without_api(d)?;
     let optional = |path: &str| Some(d.text(path)).filter(|t| !t.is_empty()).map(PathBuf::from);
     let flag_path = |name| Some(arguments.text(name)).filter(|t| !t.is_empty()).map(PathBuf::from);
@@ -159,6 +160,31 @@ pub(super) fn build(
         feature_gates,
         document: Value::Object(document.0),
     })
+}
+
+/// Refuses what asks for more than a kubelet on its own.
+fn only_standalone(arguments: &Arguments) -> Result<(), String> {
+    for flag in ["kubeconfig", "bootstrap-kubeconfig"] {
+        if !arguments.text(flag).is_empty() {
+            return Err(format!("this kubelet runs without a control plane and cannot use --{flag} (leave it out)"));
+        }
+    }
+    let provider = arguments.text("cloud-provider");
+    if !matches!(provider, "" | "external") {
+        return Err(format!(
+            "cloud provider {provider:?} was specified, but built-in cloud providers are disabled. Please set --cloud-provider=external \
+             and migrate to an external cloud provider"
+        ));
+    }
+    if arguments.flag("exit-on-lock-contention") && arguments.text("lock-file").is_empty() {
+        return Err(
+            "cannot exit on lock file contention: no lock file specified (give one with --lock-file)".to_owned()
+        );
+    }
+    if !arguments.text("lock-file").is_empty() {
+        return Err("this kubelet does not lock a file (leave --lock-file out)".to_owned());
+    }
+    Ok(())
 }
 
 /// A standalone kubelet has nobody to ask whether a client may do what it wants.
