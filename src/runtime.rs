@@ -13,6 +13,8 @@ pub mod naming;
 pub mod observed;
 pub mod plan;
 pub mod recorder;
+#[cfg(test)]
+mod replay;
 pub mod sandbox_config;
 pub mod settings;
 mod start;

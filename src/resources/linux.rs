@@ -5,8 +5,8 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Container, Pod};
 
 use crate::{
-    api::qos::QosClass,
-    resources::totals::{Side, is_sidecar, of_container, of_pod_level},
+    api::{pod::is_restartable_init as is_sidecar, qos::QosClass},
+    resources::totals::{Side, of_container, of_pod_level},
 };
 
 /// The least `cpu.shares` there are.

@@ -9,10 +9,10 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use tokio::time::Instant;
 
 use crate::{
+    api::pod::is_restartable_init as is_sidecar,
     api::{duration::GoDuration, pod as api_pod, reasons},
     images::{ImageError, ImageRequest},
     observer::EventKind,
-    resources::totals::is_sidecar,
     runtime::{
         RuntimeManager, StartFailure, StartOutcome, SyncContext, SyncResult,
         container_config::field::one_per_family,

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    api::pod::is_restartable_init as is_sidecar,
     api::{labels, pod as api_pod, reasons},
     cri::CriError,
     observer::EventKind,
-    resources::totals::is_sidecar,
     runtime::{
         KillError, RuntimeManager, SyncError,
         hooks::{self, Hook},

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
 use crate::{
-    resources::totals::is_sidecar,
+    api::pod::is_restartable_init as is_sidecar,
     runtime::{
         observed::{ContainerState, ObservedPod},
         plan::{KillReason, PodActions, changed, kill, pod_policy, restart},
