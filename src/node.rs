@@ -11,8 +11,12 @@ use crate::{
 };
 
 mod addresses;
+mod allocatable;
+mod settings;
 
 pub use addresses::{AddressError, addresses};
+pub use allocatable::{Allocatable, ReservationError};
+pub use settings::runtime_settings;
 
 /// The host does not allow a start.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +50,9 @@ pub enum CheckError {
          the host with cgroup v2)"
     )]
     SwapOnCgroupV1,
+    /// More is kept from pods than there is.
+    #[error(transparent)]
+    Reservation(#[from] ReservationError),
     /// A directory of the kubelet cannot be made.
     #[error(
         "failed to create directory {path}: mkdir {path}: {} (check --root-dir, its owner and the room on its disk)",
@@ -76,8 +83,9 @@ pub async fn check(world: &World, config: &KubeletConfig) -> Result<(), CheckErr
     if facts.cgroups == CgroupVersion::V1 && config.swap_behavior == SwapBehavior::LimitedSwap {
         return Err(CheckError::SwapOnCgroupV1);
     }
+    Allocatable::of(config, &facts)?;
     if !facts.swaps.is_empty() {
-        let names = facts.swaps.into_iter().map(|s| s.name).collect();
+        let names: Vec<String> = facts.swaps.into_iter().map(|s| s.name).collect();
         if config.fail_swap_on {
             return Err(CheckError::Swap(names));
         }

@@ -97,12 +97,13 @@ type Case = (&'static str, &'static [&'static str], fn(&SimWorld));
 
 #[test]
 fn refusals_say_what_to_do() {
-    let cases: [Case; 5] = [
+    let cases: [Case; 6] = [
         ("no socket", &["--container-runtime-endpoint=unix:///run/nowhere.sock"], |_| {}),
         ("a socket that nobody serves", &["--container-runtime-endpoint=unix:///run/dead.sock"], |sim| {
             sim.files.make_dead_socket("/run/dead.sock").unwrap();
         }),
         ("swap", &[], swap_on),
+        ("too much kept from pods", &["--kube-reserved=cpu=5"], |_| {}),
         ("a file in the way", &[], |sim| {
             sim.world.files.create_dir_all(Path::new("/var/lib"), 0o755).unwrap();
             sim.world.files.write(Path::new("/var/lib/kubelet"), b"", 0o644).unwrap();
