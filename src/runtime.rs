@@ -20,6 +20,10 @@ pub mod settings;
 mod start;
 pub mod sync;
 pub mod termination;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use manager::{RuntimeManager, RuntimeStatus};
 pub use recorder::Recorder;

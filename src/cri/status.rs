@@ -140,6 +140,10 @@ pub fn from_tonic(status: &tonic::Status) -> CriError {
         Code::OutOfRange if message.contains("message length too large") => {
             CriError::rpc(Code::ResourceExhausted, format!("grpc: received message larger than max ({message})"))
         }
+        Code::Unknown if message.starts_with("Service was not ready") => {
+            // The connection's own task has ended, which only happens when the kubelet does.
+            CriError::rpc(Code::Cancelled, "grpc: the client connection is closing")
+        }
         Code::Unknown | Code::Internal | Code::Cancelled | Code::Unavailable if came_from_transport(status) => {
             CriError::rpc(Code::Unavailable, "error reading from server: EOF")
         }
