@@ -6,7 +6,11 @@ use std::process::{Command, Output};
 use rstest::rstest;
 
 fn kubelet(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_kubelet")).args(args).env_clear().output().expect("the binary was built for this test")
+    Command::new(env!("CARGO_BIN_EXE_kubelet"))
+        .args(args)
+        .env_clear()
+        .output()
+        .expect("the binary was built for this test")
 }
 
 #[rstest]
