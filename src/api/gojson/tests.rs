@@ -15,7 +15,7 @@ fn strings_are_escaped_as_in_go(#[case] text: &str, #[case] want: &str) {
 }
 
 #[rstest]
-#[case("é b", "\"é b\"")]
+#[case("é 'b'", "\"é 'b'\"")]
 #[case("a\"\\\t\x01\u{a0}\u{200b}", r#""a\"\\\t\x01\u00a0\u200b""#)]
 fn messages_quote_as_in_go(#[case] text: &str, #[case] want: &str) {
     assert_eq!(go_quoted(text), want);

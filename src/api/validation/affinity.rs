@@ -1,0 +1,170 @@
+//! Affinity rules and label selectors.
+
+use k8s_openapi::api::core::v1::{
+    Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, WeightedPodAffinityTerm,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+use super::{Errors, FieldError, invalid_each, metadata, names};
+
+const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
+
+/// Checks `spec.affinity`.
+pub(super) fn check(out: &mut Errors, affinity: &Affinity) {
+    if let Some(node) = &affinity.node_affinity {
+        let path = "spec.affinity.nodeAffinity";
+        if let Some(selector) = &node.required_during_scheduling_ignored_during_execution {
+            node_selector(out, &format!("{path}.{REQUIRED}"), selector);
+        }
+        let preferred = &node.preferred_during_scheduling_ignored_during_execution;
+        for (index, term) in preferred.iter().flatten().enumerate() {
+            let path = format!("{path}.{PREFERRED}[{index}]");
+            weight(out, &path, term.weight);
+            node_term(out, &format!("{path}.preference"), &term.preference);
+        }
+    }
+    if let Some(each) = &affinity.pod_affinity {
+        pods(
+            out,
+            "spec.affinity.podAffinity",
+            each.required_during_scheduling_ignored_during_execution.as_deref(),
+            each.preferred_during_scheduling_ignored_during_execution.as_deref(),
+        );
+    }
+    if let Some(each) = &affinity.pod_anti_affinity {
+        pods(
+            out,
+            "spec.affinity.podAntiAffinity",
+            each.required_during_scheduling_ignored_during_execution.as_deref(),
+            each.preferred_during_scheduling_ignored_during_execution.as_deref(),
+        );
+    }
+}
+
+fn weight(out: &mut Errors, path: &str, weight: i32) {
+    if !(1..=100).contains(&weight) {
+        out.push(FieldError::invalid_raw(&format!("{path}.weight"), weight, "must be in the range 1-100"));
+    }
+}
+
+fn node_selector(out: &mut Errors, path: &str, selector: &NodeSelector) {
+    let path = format!("{path}.nodeSelectorTerms");
+    if selector.node_selector_terms.is_empty() {
+        out.push(FieldError::required(&path, "must have at least one node selector term"));
+    }
+    for (index, term) in selector.node_selector_terms.iter().enumerate() {
+        node_term(out, &format!("{path}[{index}]"), term);
+    }
+}
+
+fn node_term(out: &mut Errors, path: &str, term: &NodeSelectorTerm) {
+    for (index, requirement) in term.match_expressions.iter().flatten().enumerate() {
+        let path = format!("{path}.matchExpressions[{index}]");
+        operator(out, &path, &requirement.operator, requirement.values.as_deref().unwrap_or_default(), true);
+        invalid_each(out, &format!("{path}.key"), &requirement.key, names::qualified(&requirement.key));
+    }
+    for (index, requirement) in term.match_fields.iter().flatten().enumerate() {
+        node_field(out, &format!("{path}.matchFields[{index}]"), requirement);
+    }
+}
+
+fn node_field(out: &mut Errors, path: &str, requirement: &NodeSelectorRequirement) {
+    let values = requirement.values.as_deref().unwrap_or_default();
+    match requirement.operator.as_str() {
+        "In" | "NotIn" => {
+            if values.len() != 1 {
+                out.push(FieldError::required(
+                    &format!("{path}.values"),
+                    "must be only one value when `operator` is 'In' or 'NotIn' for node field selector",
+                ));
+            }
+        }
+        other => {
+            out.push(FieldError::invalid(&format!("{path}.operator"), other, "not a valid selector operator"));
+        }
+    }
+    if requirement.key == "metadata.name" {
+        for (index, value) in values.iter().enumerate() {
+            invalid_each(out, &format!("{path}.values[{index}]"), value, names::subdomain(value));
+        }
+    } else {
+        out.push(FieldError::invalid(&format!("{path}.key"), &requirement.key, "not a valid field selector key"));
+    }
+}
+
+/// An operator and the number of its values; `node` selectors also compare numbers.
+fn operator(out: &mut Errors, path: &str, operator: &str, values: &[String], node: bool) {
+    let at = format!("{path}.values");
+    match operator {
+        "In" | "NotIn" => {
+            if values.is_empty() {
+                out.push(FieldError::required(&at, "must be specified when `operator` is 'In' or 'NotIn'"));
+            }
+        }
+        "Exists" | "DoesNotExist" => {
+            if !values.is_empty() {
+                out.push(FieldError::forbidden(
+                    &at,
+                    "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+                ));
+            }
+        }
+        "Gt" | "Lt" if node => {
+            if values.len() != 1 {
+                out.push(FieldError::required(&at, "must be specified single value when `operator` is 'Lt' or 'Gt'"));
+            }
+        }
+        other => {
+            out.push(FieldError::invalid(&format!("{path}.operator"), other, "not a valid selector operator"));
+        }
+    }
+}
+
+fn pods(
+    out: &mut Errors,
+    path: &str,
+    required: Option<&[PodAffinityTerm]>,
+    preferred: Option<&[WeightedPodAffinityTerm]>,
+) {
+    for (index, term) in required.into_iter().flatten().enumerate() {
+        pod_term(out, &format!("{path}.{REQUIRED}[{index}]"), term);
+    }
+    for (index, term) in preferred.into_iter().flatten().enumerate() {
+        let path = format!("{path}.{PREFERRED}[{index}]");
+        weight(out, &path, term.weight);
+        pod_term(out, &format!("{path}.podAffinityTerm"), &term.pod_affinity_term);
+    }
+}
+
+fn pod_term(out: &mut Errors, path: &str, term: &PodAffinityTerm) {
+    if let Some(selector) = &term.label_selector {
+        label_selector(out, &format!("{path}.labelSelector"), selector);
+    }
+    if let Some(selector) = &term.namespace_selector {
+        label_selector(out, &format!("{path}.namespaceSelector"), selector);
+    }
+    for namespace in term.namespaces.iter().flatten() {
+        invalid_each(out, &format!("{path}.namespace"), namespace, names::label(namespace));
+    }
+    let at = format!("{path}.topologyKey");
+    if term.topology_key.is_empty() {
+        out.push(FieldError::required(&at, "can not be empty"));
+    } else {
+        invalid_each(out, &at, &term.topology_key, names::qualified(&term.topology_key));
+    }
+}
+
+/// Checks a label selector.
+pub(super) fn label_selector(out: &mut Errors, path: &str, selector: &LabelSelector) {
+    metadata::labels(out, &format!("{path}.matchLabels"), selector.match_labels.as_ref());
+    for (index, requirement) in selector.match_expressions.iter().flatten().enumerate() {
+        let path = format!("{path}.matchExpressions[{index}]");
+        let values = requirement.values.as_deref().unwrap_or_default();
+        operator(out, &path, &requirement.operator, values, false);
+        invalid_each(out, &format!("{path}.key"), &requirement.key, names::qualified(&requirement.key));
+        for (index, value) in values.iter().enumerate() {
+            invalid_each(out, &format!("{path}.values[{index}]"), value, names::label_value(value));
+        }
+    }
+}

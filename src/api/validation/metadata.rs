@@ -1,0 +1,97 @@
+//! Object metadata: names, labels, annotations, owners, finalizers. What annotations mean is elsewhere.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{Errors, FieldError, invalid_each, names, not_negative, text};
+
+/// The largest sum of annotation keys and values, in bytes.
+const ANNOTATIONS_MAX: usize = 256 * 1024;
+
+/// Checks `metadata`.
+pub(super) fn check(out: &mut Errors, meta: &ObjectMeta) {
+    if !text(&meta.generate_name).is_empty() {
+        let prefix = text(&meta.generate_name);
+        invalid_each(out, "metadata.generateName", prefix, names::subdomain(prefix.trim_end_matches('-')));
+    }
+    let name = text(&meta.name);
+    if name.is_empty() {
+        out.push(FieldError::required("metadata.name", "name or generateName is required"));
+    } else {
+        invalid_each(out, "metadata.name", name, names::subdomain(name));
+    }
+    let namespace = text(&meta.namespace);
+    if namespace.is_empty() {
+        out.push(FieldError::required("metadata.namespace", ""));
+    } else {
+        invalid_each(out, "metadata.namespace", namespace, names::label(namespace));
+    }
+    not_negative(out, "metadata.generation", meta.generation.unwrap_or(0));
+    labels(out, "metadata.labels", meta.labels.as_ref());
+    let mut size = 0;
+    for (key, value) in meta.annotations.iter().flatten() {
+        invalid_each(out, "metadata.annotations", key, names::qualified(&key.to_lowercase()));
+        size += key.len() + value.len();
+    }
+    if size > ANNOTATIONS_MAX {
+        out.push(FieldError::too_long("metadata.annotations", ANNOTATIONS_MAX));
+    }
+    owners(out, meta);
+    finalizers(out, meta);
+}
+
+/// Checks a label map: keys are qualified names, values label values; all errors carry the map's path.
+pub(super) fn labels(out: &mut Errors, path: &str, labels: Option<&BTreeMap<String, String>>) {
+    for (key, value) in labels.into_iter().flatten() {
+        invalid_each(out, path, key, names::qualified(key));
+        invalid_each(out, path, value, names::label_value(value));
+    }
+}
+
+fn owners(out: &mut Errors, meta: &ObjectMeta) {
+    let path = "metadata.ownerReferences";
+    let mut controllers = 0;
+    for owner in meta.owner_references.iter().flatten() {
+        if owner.api_version.rsplit('/').next().unwrap_or_default().is_empty() {
+            out.push(FieldError::invalid(
+                &format!("{path}.apiVersion"),
+                &owner.api_version,
+                "version must not be empty",
+            ));
+        }
+        for (field, value) in [("kind", &owner.kind), ("name", &owner.name), ("uid", &owner.uid)] {
+            if value.is_empty() {
+                out.push(FieldError::invalid(&format!("{path}.{field}"), value, "must not be empty"));
+            }
+        }
+        controllers += usize::from(owner.controller == Some(true));
+    }
+    if controllers > 1 {
+        out.push(FieldError::invalid(path, "", "Only one reference can have Controller set to true"));
+    }
+}
+
+fn finalizers(out: &mut Errors, meta: &ObjectMeta) {
+    let list: &[String] = meta.finalizers.as_deref().unwrap_or_default();
+    for name in list {
+        invalid_each(out, "metadata.finalizers", name, names::qualified(name));
+    }
+    let has = |name: &str| list.iter().any(|each| each == name);
+    if has("orphan") && has("foregroundDeletion") {
+        out.push(FieldError::invalid_raw(
+            "metadata.finalizers",
+            serde_json::json!(list),
+            "finalizer orphan and foregroundDeletion cannot be both set",
+        ));
+    }
+    for (index, name) in list.iter().enumerate() {
+        if !name.contains('/') && !["kubernetes", "orphan", "foregroundDeletion"].contains(&name.as_str()) {
+            out.push(FieldError::invalid(
+                &format!("metadata.finalizers[{index}]"),
+                name,
+                "name is neither a standard finalizer name nor is it fully qualified",
+            ));
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Pod-level resources: only cpu, memory and huge pages, no claims, and not less than the containers need.
+
+use k8s_openapi::api::core::v1::Pod;
+
+use super::{Errors, FieldError, resources};
+use crate::api::pod;
+use crate::api::totals::{self, Side};
+
+/// Checks `spec.resources`.
+pub(super) fn check(out: &mut Errors, pod: &Pod) {
+    let spec = pod::spec(pod);
+    let Some(own) = &spec.resources else { return };
+    let path = "spec.resources";
+    if own.claims.as_ref().is_some_and(|claims| !claims.is_empty()) {
+        out.push(FieldError::forbidden(&format!("{path}.claims"), "claims may not be set for Resources at pod-level"));
+    }
+    let claims: Vec<&str> = spec.resource_claims.iter().flatten().map(|claim| claim.name.as_str()).collect();
+    resources::requirements(out, path, own, &claims, name);
+    let needed = totals::of_containers(pod, Side::Requests);
+    for (name, request) in totals::amounts(own.requests.as_ref()) {
+        if let Some(sum) = needed.get(&name).filter(|sum| **sum > request) {
+            out.push(FieldError::invalid(
+                &format!("{path}.requests[{name}]"),
+                &request.to_string(),
+                format!("must be greater than or equal to aggregate container requests of {sum}"),
+            ));
+        }
+    }
+    let limits = totals::amounts(own.limits.as_ref());
+    let lists = [("containers", Some(&spec.containers)), ("initContainers", spec.init_containers.as_ref())];
+    for (list, containers) in lists {
+        for (index, container) in containers.into_iter().flatten().enumerate() {
+            for (name, limit) in totals::of_container(container, Side::Limits) {
+                if let Some(most) = limits.get(&name).filter(|most| limit > **most) {
+                    out.push(FieldError::invalid(
+                        &format!("{path}.{list}[{index}][{name}].limits"),
+                        &limit.to_string(),
+                        format!("must be less than or equal to pod limits of {most}"),
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn name(out: &mut Errors, path: &str, name: &str) {
+    if !totals::is_pod_level(name) {
+        out.push(FieldError::not_supported(path, name, &["cpu", "hugepages-", "memory"]));
+    }
+}

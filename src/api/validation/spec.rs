@@ -1,0 +1,327 @@
+//! The pod spec as a whole: runs the areas in upstream's order, and checks what belongs to none of them.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{Pod, PodDNSConfig, PodSpec};
+use serde_json::json;
+
+use super::{Errors, FieldError, affinity, containers, env, invalid_each, invalid_number, metadata, names};
+use super::{one_of, pod_resources, require, resources, scheduling, security, text, volumes};
+use crate::api::pod;
+
+/// Checks `spec`.
+pub(super) fn check(out: &mut Errors, pod: &Pod) {
+    let spec = pod::spec(pod);
+    let good = volumes::check(out, spec.volumes.as_deref().unwrap_or_default());
+    resource_claims(out, spec);
+    containers::check(out, pod, &good);
+    pod_resources::check(out, pod);
+    if pod::host_network(pod) {
+        containers::host_network(out, pod);
+    }
+    policies(out, spec);
+    metadata::labels(out, "spec.nodeSelector", spec.node_selector.as_ref());
+    security::pod(out, spec);
+    if let Some(rules) = &spec.affinity {
+        affinity::check(out, rules);
+    }
+    dns_config(out, spec);
+    gates(out, spec);
+    scheduling::topology_spread(out, spec.topology_spread_constraints.as_deref().unwrap_or_default());
+    host_process(out, spec);
+    host_users(out, spec);
+    hostname_override(out, spec);
+    for (field, value) in [("serviceAccountName", &spec.service_account_name), ("nodeName", &spec.node_name)] {
+        if !text(value).is_empty() {
+            invalid_each(out, &format!("spec.{field}"), text(value), names::subdomain(text(value)));
+        }
+    }
+    if let Some(seconds) = spec.active_deadline_seconds {
+        let faults = names::range(seconds, 1, i64::from(i32::MAX));
+        invalid_number(out, "spec.activeDeadlineSeconds", seconds, faults);
+    }
+    for (field, value) in [("hostname", &spec.hostname), ("subdomain", &spec.subdomain)] {
+        if !text(value).is_empty() {
+            invalid_each(out, &format!("spec.{field}"), text(value), names::label(text(value)));
+        }
+    }
+    scheduling::tolerations(out, spec.tolerations.as_deref().unwrap_or_default());
+    host_aliases(out, spec);
+    for (field, value) in
+        [("priorityClassName", &spec.priority_class_name), ("runtimeClassName", &spec.runtime_class_name)]
+    {
+        if !text(value).is_empty() {
+            invalid_each(out, &format!("spec.{field}"), text(value), names::subdomain(text(value)));
+        }
+    }
+    if let Some(policy) = &spec.preemption_policy {
+        one_of(out, "spec.preemptionPolicy", policy, &["PreemptLowerPriority", "Never"]);
+    }
+    if let Some(overhead) = &spec.overhead {
+        resources::overhead(out, overhead);
+    }
+    os(out, spec);
+    env::file_key_volumes(out, pod);
+}
+
+fn policies(out: &mut Errors, spec: &PodSpec) {
+    const DNS: [&str; 4] = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+    if require(out, "spec.restartPolicy", text(&spec.restart_policy)) {
+        one_of(out, "spec.restartPolicy", text(&spec.restart_policy), &["Always", "OnFailure", "Never"]);
+    }
+    if require(out, "spec.dnsPolicy", text(&spec.dns_policy)) {
+        one_of(out, "spec.dnsPolicy", text(&spec.dns_policy), &DNS);
+    }
+}
+
+fn resource_claims(out: &mut Errors, spec: &PodSpec) {
+    let mut seen = BTreeSet::new();
+    for (index, claim) in spec.resource_claims.iter().flatten().enumerate() {
+        let path = format!("spec.resourceClaims[{index}]");
+        if !require(out, &format!("{path}.name"), &claim.name) {
+            continue;
+        }
+        if !seen.insert(claim.name.as_str()) {
+            out.push(FieldError::duplicate(&format!("{path}.name"), &claim.name));
+        }
+        invalid_each(out, &format!("{path}.name"), &claim.name, names::label(&claim.name));
+        match (&claim.resource_claim_name, &claim.resource_claim_template_name) {
+            (None, None) => out.push(FieldError::invalid_raw(
+                &path,
+                json!({"Name": claim.name, "ResourceClaimName": null, "ResourceClaimTemplateName": null}),
+                "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`",
+            )),
+            (Some(name), Some(template)) => out.push(FieldError::invalid_raw(
+                &path,
+                json!({"Name": claim.name, "ResourceClaimName": name, "ResourceClaimTemplateName": template}),
+                "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified",
+            )),
+            _ => {}
+        }
+    }
+}
+
+fn dns_config(out: &mut Errors, spec: &PodSpec) {
+    let path = "spec.dnsConfig";
+    if text(&spec.dns_policy) == "None" {
+        match &spec.dns_config {
+            None => {
+                out.push(FieldError::required(path, "must provide `dnsConfig` when `dnsPolicy` is None"));
+                return;
+            }
+            Some(config) if config.nameservers.as_ref().is_none_or(Vec::is_empty) => {
+                out.push(FieldError::required(
+                    "spec.dnsConfig.nameservers",
+                    "must provide at least one DNS nameserver when `dnsPolicy` is None",
+                ));
+                return;
+            }
+            Some(_) => {}
+        }
+    }
+    let Some(PodDNSConfig { nameservers, searches, options }) = &spec.dns_config else { return };
+    let at = format!("{path}.nameservers");
+    let servers = nameservers.as_deref().unwrap_or_default();
+    if servers.len() > 3 {
+        out.push(FieldError::invalid_raw(&at, json!(servers), "must not have more than 3 nameservers"));
+    }
+    for (index, server) in servers.iter().enumerate() {
+        invalid_each(out, &format!("{at}[{index}]"), server, names::ip(server));
+    }
+    let at = format!("{path}.searches");
+    let searches = searches.as_deref().unwrap_or_default();
+    if searches.len() > 32 {
+        out.push(FieldError::invalid_raw(&at, json!(searches), "must not have more than 32 search paths"));
+    }
+    if searches.join(" ").len() > 2048 {
+        out.push(FieldError::invalid_raw(
+            &at,
+            json!(searches),
+            "must not have more than 2048 characters (including spaces) in the search list",
+        ));
+    }
+    for (index, search) in searches.iter().enumerate().filter(|(_, search)| *search != ".") {
+        let relative = search.strip_suffix('.').unwrap_or(search);
+        invalid_each(out, &format!("{at}[{index}]"), relative, names::search_path(relative));
+    }
+    for (index, option) in options.iter().flatten().enumerate() {
+        if text(&option.name).is_empty() {
+            out.push(FieldError::required(&format!("{path}.options[{index}]"), "must not be empty"));
+        }
+    }
+}
+
+fn gates(out: &mut Errors, spec: &PodSpec) {
+    for (index, gate) in spec.readiness_gates.iter().flatten().enumerate() {
+        let at = format!("spec.readinessGates[{index}].conditionType");
+        invalid_each(out, &at, &gate.condition_type, names::qualified(&gate.condition_type));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, gate) in spec.scheduling_gates.iter().flatten().enumerate() {
+        let at = format!("spec.schedulingGates[{index}]");
+        invalid_each(out, &at, &gate.name, names::qualified(&gate.name));
+        if !seen.insert(gate.name.as_str()) {
+            out.push(FieldError::duplicate(&at, &gate.name));
+        }
+    }
+}
+
+/// Windows host-process containers: all or none, and on the node's network.
+fn host_process(out: &mut Errors, spec: &PodSpec) {
+    let own = spec.security_context.as_ref().and_then(|each| each.windows_options.as_ref()?.host_process);
+    let all = spec.init_containers.iter().flatten().chain(&spec.containers);
+    let each: Vec<bool> = all
+        .map(|container| {
+            let options = container.security_context.as_ref().and_then(|each| each.windows_options.as_ref());
+            options.and_then(|each| each.host_process).or(own).unwrap_or(false)
+        })
+        .collect();
+    let count = each.iter().filter(|on| **on).count();
+    if count == 0 {
+        return;
+    }
+    if count != each.len() {
+        out.push(FieldError::invalid(
+            "spec",
+            "",
+            "If pod contains any hostProcess containers then all containers must be HostProcess containers",
+        ));
+    }
+    if spec.host_network != Some(true) {
+        out.push(FieldError::invalid_raw(
+            "spec.hostNetwork",
+            false,
+            "hostNetwork must be true if pod contains any hostProcess containers",
+        ));
+    }
+}
+
+/// A pod in its own user namespace shares no other namespace with the node. The odd capitals are upstream's.
+fn host_users(out: &mut Errors, spec: &PodSpec) {
+    if spec.host_users != Some(false) {
+        return;
+    }
+    for (field, on) in [("hostNetwork", spec.host_network), ("HostPID", spec.host_pid), ("HostIPC", spec.host_ipc)] {
+        if on == Some(true) {
+            out.push(FieldError::forbidden(&format!("spec.{field}"), "when `hostUsers` is false"));
+        }
+    }
+    let lists = [("containers", Some(&spec.containers)), ("initContainers", spec.init_containers.as_ref())];
+    for (list, containers) in lists {
+        for (index, container) in containers.into_iter().flatten().enumerate() {
+            if container.volume_devices.as_ref().is_some_and(|devices| !devices.is_empty()) {
+                out.push(FieldError::forbidden(
+                    &format!("spec.{list}[{index}].volumeDevices"),
+                    "when `hostUsers` is false",
+                ));
+            }
+        }
+    }
+}
+
+fn hostname_override(out: &mut Errors, spec: &PodSpec) {
+    let path = "spec.hostnameOverride";
+    let Some(name) = &spec.hostname_override else { return };
+    if name.len() > 64 {
+        out.push(FieldError::too_long(path, 64));
+    }
+    invalid_each(out, path, name, names::subdomain(name));
+    if spec.host_network == Some(true) {
+        out.push(FieldError::forbidden(path, "may not be specified when hostNetwork is true"));
+    }
+    if spec.set_hostname_as_fqdn == Some(true) {
+        out.push(FieldError::forbidden(path, "may not be specified when setHostnameAsFQDN is true"));
+    }
+}
+
+fn host_aliases(out: &mut Errors, spec: &PodSpec) {
+    for (index, alias) in spec.host_aliases.iter().flatten().enumerate() {
+        let path = format!("spec.hostAliases[{index}]");
+        invalid_each(out, &format!("{path}.ip"), &alias.ip, names::ip(&alias.ip));
+        for (index, name) in alias.hostnames.iter().flatten().enumerate() {
+            invalid_each(out, &format!("{path}.hostnames[{index}]"), name, names::subdomain(name));
+        }
+    }
+}
+
+fn os(out: &mut Errors, spec: &PodSpec) {
+    let Some(os) = &spec.os else { return };
+    if os.name.is_empty() {
+        out.push(FieldError::required("spec.os.name", ""));
+        return;
+    }
+    if !one_of(out, "spec.os", &os.name, &["linux", "windows"]) {
+        return;
+    }
+    if os.name == "linux" {
+        linux(out, spec);
+    } else {
+        windows(out, spec);
+    }
+}
+
+fn linux(out: &mut Errors, spec: &PodSpec) {
+    const NO: &str = "windows options cannot be set for a linux pod";
+    if spec.security_context.as_ref().is_some_and(|each| each.windows_options.is_some()) {
+        out.push(FieldError::forbidden("spec.securityContext.windowsOptions", NO));
+    }
+    let lists = [("containers", Some(&spec.containers)), ("initContainers", spec.init_containers.as_ref())];
+    for (list, containers) in lists {
+        for (index, container) in containers.into_iter().flatten().enumerate() {
+            if container.security_context.as_ref().is_some_and(|each| each.windows_options.is_some()) {
+                let path = format!("spec.{list}[{index}].securityContext.windowsOptions");
+                out.push(FieldError::forbidden(&path, NO));
+            }
+        }
+    }
+}
+
+fn windows(out: &mut Errors, spec: &PodSpec) {
+    const NO: &str = "cannot be set for a windows pod";
+    let mut ban = |path: String, set: bool| {
+        if set {
+            out.push(FieldError::forbidden(&path, NO));
+        }
+    };
+    if let Some(own) = &spec.security_context {
+        for (field, set) in [
+            ("appArmorProfile", own.app_armor_profile.is_some()),
+            ("seLinuxOptions", own.se_linux_options.is_some()),
+            ("hostUsers", spec.host_users.is_some()),
+            ("hostPID", spec.host_pid == Some(true)),
+            ("hostIPC", spec.host_ipc == Some(true)),
+            ("seccompProfile", own.seccomp_profile.is_some()),
+            ("fsGroup", own.fs_group.is_some()),
+            ("fsGroupChangePolicy", own.fs_group_change_policy.is_some()),
+            ("sysctls", own.sysctls.as_ref().is_some_and(|list| !list.is_empty())),
+            ("shareProcessNamespace", spec.share_process_namespace.is_some()),
+            ("runAsUser", own.run_as_user.is_some()),
+            ("runAsGroup", own.run_as_group.is_some()),
+            ("supplementalGroups", own.supplemental_groups.is_some()),
+            ("supplementalGroupsPolicy", own.supplemental_groups_policy.is_some()),
+        ] {
+            let prefix = if field.starts_with("host") { "spec" } else { "spec.securityContext" };
+            ban(format!("{prefix}.{field}"), set);
+        }
+    }
+    let lists = [("containers", Some(&spec.containers)), ("initContainers", spec.init_containers.as_ref())];
+    for (list, containers) in lists {
+        for (index, container) in containers.into_iter().flatten().enumerate() {
+            let Some(own) = &container.security_context else { continue };
+            for (field, set) in [
+                ("appArmorProfile", own.app_armor_profile.is_some()),
+                ("seLinuxOptions", own.se_linux_options.is_some()),
+                ("seccompProfile", own.seccomp_profile.is_some()),
+                ("capabilities", own.capabilities.is_some()),
+                ("readOnlyRootFilesystem", own.read_only_root_filesystem.is_some()),
+                ("privileged", own.privileged.is_some()),
+                ("allowPrivilegeEscalation", own.allow_privilege_escalation.is_some()),
+                ("procMount", own.proc_mount.is_some()),
+                ("runAsUser", own.run_as_user.is_some()),
+                ("runAsGroup", own.run_as_group.is_some()),
+            ] {
+                ban(format!("spec.{list}[{index}].securityContext.{field}"), set);
+            }
+        }
+    }
+}
