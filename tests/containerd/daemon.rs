@@ -43,6 +43,7 @@ impl Containerd {
         fs::write(base.join("config.toml"), config(base, host)).map_err(text)?;
         let log = File::create(base.join("log")).map_err(text)?;
         let child = Command::new("containerd")
+            .env("PATH", host::search_path())
             .arg("--config")
             .arg(base.join("config.toml"))
             .stdout(log.try_clone().map_err(text)?)

@@ -1,6 +1,7 @@
 //! What this machine has of what a real runtime needs, and running its programs. Decides nothing about tests.
 
 use std::{
+    ffi::OsString,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -54,7 +55,8 @@ impl Host {
 
 /// Runs a program to its end; the error has its output.
 pub fn run(program: &str, args: &[&str]) -> Result<String, String> {
-    let output = Command::new(program).args(args).output().map_err(|e| format!("{program}: {e}"))?;
+    let output =
+        Command::new(program).args(args).env("PATH", search_path()).output().map_err(|e| format!("{program}: {e}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.status.success() {
         return Ok(text(&output.stdout));
@@ -79,10 +81,15 @@ pub fn processes_with(needle: &str) -> Vec<i32> {
     found
 }
 
+/// `PATH` with the administrators' directories, which users' own often lacks.
+pub fn search_path() -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/sbin:/sbin:/usr/bin:/bin");
+    path
+}
+
 fn which(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let fixed = ["/usr/sbin", "/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(fixed).map(|d| d.join(program)).find(|p| p.is_file())
+    std::env::split_paths(&search_path()).map(|d| d.join(program)).find(|p| p.is_file())
 }
 
 /// Whether this process may make namespaces and mounts.
