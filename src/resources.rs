@@ -3,6 +3,7 @@
 pub mod amounts;
 pub mod cgroups;
 pub mod linux;
+pub mod swap;
 pub mod totals;
 
 pub use cgroups::PodCgroups;

@@ -9,3 +9,6 @@ pub mod paths;
 pub mod setup;
 
 pub use manager::{VolumeError, VolumeManager};
+
+#[cfg(test)]
+mod tests;

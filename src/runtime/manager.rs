@@ -11,6 +11,7 @@ use crate::{
     cri::{CriClient, CriError},
     images::ImageManager,
     observer::Observer,
+    resources::swap,
     runtime::{
         Recorder, RuntimeSettings,
         backoff::{Backoff, INITIAL},
@@ -48,9 +49,10 @@ impl RuntimeManager {
         world: World,
         tasks: Tasks,
         cri: CriClient,
-        settings: RuntimeSettings,
+        mut settings: RuntimeSettings,
         observer: Arc<dyn Observer>,
     ) -> Arc<Self> {
+        settings.swap_controller |= swap::controller_available(&world.files, settings.facts.cgroups);
         let recorder = Recorder::new(world.clock.clone(), observer);
         let images = ImageManager::new(world.clone(), cri.clone(), recorder.clone(), &settings.images);
         let backoff = Mutex::new(Backoff::new(INITIAL, settings.crash_loop_max));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use serde_json::json;
 use tonic::Status;
 
@@ -311,4 +312,57 @@ async fn a_runtime_that_is_gone_is_unavailable() {
     let first = bench.manager.list(None).await.map_err(text).unwrap_err();
     assert!(first.starts_with("rpc error: code = Unavailable desc = "), "{first}");
     assert_eq!(bench.manager.list(None).await.map_err(text).unwrap_err(), refused);
+}
+
+#[rstest]
+#[case::number(json!({"path": "bye?x=1", "port": 8080, "httpHeaders": [{"name": "X-A", "value": "b"}]}), "GET /bye?x=1 HTTP/1.1")]
+#[case::name(json!({"port": "web"}), "GET / HTTP/1.1")]
+#[tokio::test(start_paused = true)]
+async fn an_http_hook_asks_the_pod_whatever_it_answers(#[case] get: serde_json::Value, #[case] line: &str) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let bench = Bench::new().await;
+    let mut listener = bench.world.world.net.listen(&world::net::Address::tcp("10.0.0.1", 8080)).await.unwrap();
+    let served = bench.server.spawn("pod", async move {
+        let mut conn = listener.accept().await.unwrap();
+        let mut bytes = vec![0; 4096];
+        let n = conn.read(&mut bytes).await.unwrap();
+        conn.write_all(b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno").await.unwrap();
+        String::from_utf8(bytes[..n].to_vec()).unwrap()
+    });
+    let pod = pod(json!({"dnsPolicy": "Default", "containers": [{"name": "c", "image": "busybox",
+        "ports": [{"name": "web", "containerPort": 8080}], "lifecycle": {"postStart": {"httpGet": get}}}]}));
+    assert_eq!(bench.sync(&pod).await.error(), None);
+    let asked = served.await.unwrap().unwrap().to_lowercase();
+    assert!(asked.starts_with(&line.to_lowercase()), "{asked}");
+    assert!(
+        asked.contains("user-agent: kube-lifecycle/1.36\r\n") && asked.contains("host: 10.0.0.1:8080\r\n"),
+        "{asked}"
+    );
+}
+
+#[rstest]
+#[case::nobody_listens(
+    json!({"httpGet": {"port": 1}}),
+    "HTTP lifecycle hook () for Container \"c\" in Pod \"p_default(u)\" failed - error: Get \"http://10.0.0.1:1/\": dial tcp 10.0.0.1:1: \
+     connect: connection refused"
+)]
+#[case::tcp(json!({"tcpSocket": {"port": 1}}), "Cannot run handler: invalid handler: not one of exec, httpGet, sleep")]
+#[tokio::test(start_paused = true)]
+async fn hooks_that_fail(#[case] handler: serde_json::Value, #[case] message: &str) {
+    let bench = Bench::new().await;
+    let pod = pod(json!({"dnsPolicy": "Default",
+        "containers": [{"name": "c", "image": "busybox", "lifecycle": {"postStart": handler}}]}));
+    let result = bench.sync(&pod).await;
+    assert_eq!(failures(&result)[0].1.message, message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_never_ends_has_a_deadline() {
+    let bench = Bench::new().await;
+    bench.runtime().execs.insert("hang".into(), (0, 1000));
+    bench.sync(&pod(json!({"dnsPolicy": "Default", "containers": [{"name": "c", "image": "busybox"}]}))).await;
+    let command = ["hang".to_owned()];
+    let exec = bench.manager.cri().exec_sync("id1", &command, Some(Duration::from_secs(1)));
+    let error = exec.await.unwrap_err();
+    assert_eq!(error.to_string(), "rpc error: code = DeadlineExceeded desc = context deadline exceeded");
 }

@@ -8,7 +8,6 @@ use world::{World, files::FileKind};
 use crate::runtime::{
     RuntimeSettings,
     container_config::field::{metadata_field, resource_field},
-    naming,
 };
 
 /// One file.
@@ -44,7 +43,6 @@ pub fn payload(pod: &Pod, source: &DownwardAPIVolumeSource, settings: &RuntimeSe
         let mode = u32::try_from(item.mode.unwrap_or(default)).unwrap_or(0o644);
         files.insert(path.to_owned(), Item { bytes: text.into_bytes(), mode });
     }
-    let _ = naming::uid(pod);
     Ok(files)
 }
 
@@ -60,8 +58,9 @@ pub fn write(world: &World, dir: &Path, payload: &Payload) -> io::Result<()> {
     {
         return Ok(());
     }
-    let stamp = world.clock.now().strftime("%Y_%m_%d_%H_%M_%S").to_string();
-    let mut rng = world.random.fork(&format!("downward {} {stamp}", dir.display()));
+    let now = world.clock.now();
+    let stamp = now.strftime("%Y_%m_%d_%H_%M_%S").to_string();
+    let mut rng = world.random.fork(&format!("downward {} {now}", dir.display()));
     let digits: String = world::random::hex(&mut rng, 10).bytes().map(|b| char::from(b'0' + b % 10)).collect();
     let name = format!("..{stamp}.{digits}");
     let fresh = dir.join(&name);

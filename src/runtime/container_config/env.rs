@@ -5,11 +5,11 @@ use crate::{
     runtime::container_config::{ContainerInput, field},
 };
 
+/// Gives the text of a file by volume name and path; `None` if it is not there.
+pub type ReadFile<'a> = &'a dyn Fn(&str, &str) -> Result<Option<String>, String>;
+
 /// Builds the environment. `read_file` gives the text of a file in a volume by volume name and path.
-pub fn environment(
-    input: &ContainerInput<'_>,
-    read_file: &dyn Fn(&str, &str) -> Result<Option<String>, String>,
-) -> Result<Vec<(String, String)>, String> {
+pub fn environment(input: &ContainerInput<'_>, read_file: ReadFile<'_>) -> Result<Vec<(String, String)>, String> {
     let mut envs: Vec<(String, String)> = Vec::new();
     for entry in input.container.env.iter().flatten() {
         let literal = entry.value.as_deref().unwrap_or_default();
