@@ -10,6 +10,7 @@ mod hold;
 mod host;
 mod image;
 mod leftovers;
+mod manager;
 mod raw;
 
 use std::{
@@ -28,7 +29,10 @@ type Shared = Arc<Mutex<Option<Containerd>>>;
 /// What a test does with the daemon.
 type Body = fn(&Containerd) -> Result<(), String>;
 
-const TESTS: [(&str, Body); 1] = [("a_sandbox_with_a_web_server_comes_and_goes", raw::comes_and_goes)];
+const TESTS: [(&str, Body); 2] = [
+    ("a_sandbox_with_a_web_server_comes_and_goes", raw::comes_and_goes),
+    ("a_pod_of_the_runtime_half_comes_and_goes", manager::comes_and_goes),
+];
 
 fn main() -> ExitCode {
     let found = Host::find();
