@@ -17,5 +17,6 @@ pub mod quantity;
 pub mod reasons;
 pub mod references;
 pub mod schema;
+pub mod static_pod;
 pub mod totals;
 pub mod validation;

@@ -22,9 +22,23 @@ pub enum DecodeError {
     /// A field has the wrong type or an unreadable value.
     #[error("{0}")]
     Field(String),
-    /// The document is a known object, but neither a Pod nor (where allowed) a PodList.
+    /// The document is a known object, but not a Pod. Upstream prints the whole object from memory here; only its type is
+    /// kept.
     #[error("invalid pod: {0}")]
     NotAPod(String),
+    /// The document is a known object, but not a PodList.
+    #[error("invalid pods list: {0}")]
+    NotAList(String),
+}
+
+/// Why bytes are neither a pod nor a list of pods. Display is the inner part of upstream's message for a URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("couldn't parse as single ({single}) or multiple pods ({multiple})")]
+pub struct NeitherError {
+    /// Why it is not a pod.
+    pub single: DecodeError,
+    /// Why it is not a list.
+    pub multiple: DecodeError,
 }
 
 /// A field of a manifest that the kubelet ignores because it does not know it.
@@ -49,20 +63,31 @@ pub fn manifest(bytes: &[u8]) -> Result<Pod, DecodeError> {
     }
 }
 
-/// Reads one pod or a PodList, as the URL source does. A broken item spoils the list.
+/// Reads a PodList. A broken item spoils the list; a `v1 List` is not one.
 ///
 /// # Errors
 /// See [`DecodeError`].
-pub fn manifest_or_list(bytes: &[u8]) -> Result<Vec<Pod>, DecodeError> {
+pub fn list(bytes: &[u8]) -> Result<Vec<Pod>, DecodeError> {
     let value = yaml::document(bytes)?;
     match kind(&value)? {
-        Kind::Pod => Ok(vec![pod(&value)?]),
         Kind::PodList => {
             let list = check::clean(&value, &schema::POD_LIST)?;
             let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
             items.into_iter().map(finish).collect()
         }
-        Kind::Other(kind) => Err(DecodeError::NotAPod(format!("&core.{kind}{{}}"))),
+        Kind::Pod => Err(DecodeError::NotAList("&core.Pod{}".to_owned())),
+        Kind::Other(kind) => Err(DecodeError::NotAList(format!("&core.{kind}{{}}"))),
+    }
+}
+
+/// Reads one pod, or else a PodList, as the URL source does.
+///
+/// # Errors
+/// Both answers: that of [`manifest`] and that of [`list`].
+pub fn manifest_or_list(bytes: &[u8]) -> Result<Vec<Pod>, NeitherError> {
+    match manifest(bytes) {
+        Ok(pod) => Ok(vec![pod]),
+        Err(single) => list(bytes).map_err(|multiple| NeitherError { single, multiple }),
     }
 }
 

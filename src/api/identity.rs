@@ -86,3 +86,73 @@ pub fn pod_log_name(pod: &Pod) -> String {
 pub fn log_directory_name(pod: &Pod) -> String {
     format!("{}_{}_{}", pod::namespace(pod), pod::name(pod), pod::uid(pod))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::decode;
+
+    const MANIFEST: &str =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: c, image: nginx}]}\n";
+
+    fn identified(manifest: &str, source: Source<'_>, node: &str) -> Pod {
+        let mut pod = decode::manifest(manifest.as_bytes()).expect("good");
+        apply_static_defaults(&mut pod, source, node);
+        pod
+    }
+
+    #[test]
+    fn a_static_pod_gets_its_identity() {
+        let pod = identified(MANIFEST, Source::File("/m/web.yaml"), "Node1");
+        assert_eq!(full_name(&pod), "web-node1_default");
+        let uid = pod::uid(&pod);
+        assert_eq!(pod_log_name(&pod), format!("web-node1_default({uid})"));
+        assert_eq!(log_directory_name(&pod), format!("default_web-node1_{uid}"));
+        assert!(uid.len() == 32 && uid.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase()));
+        assert_eq!(pod::annotations(&pod)[labels::CONFIG_HASH], uid);
+        assert_eq!(pod::spec(&pod).node_name.as_deref(), Some("Node1"));
+        assert_eq!(pod.status.as_ref().and_then(|status| status.phase.as_deref()), Some("Pending"));
+        let tolerations = pod::spec(&pod).tolerations.as_ref().expect("one");
+        assert_eq!((tolerations.len(), tolerations[0].effect.as_deref()), (1, Some("NoExecute")));
+    }
+
+    #[test]
+    fn the_uid_follows_content_file_and_node_only() {
+        let base = identified(MANIFEST, Source::File("/m/a"), "n");
+        let same = identified(&format!("# a comment\n{MANIFEST}"), Source::File("/m/a"), "n");
+        assert_eq!(base, same);
+        let uid = |pod: &Pod| pod::uid(pod).to_owned();
+        let reordered =
+            "kind: Pod\napiVersion: v1\nspec:\n  containers:\n  - image: nginx\n    name: c\nmetadata:\n  name: web\n";
+        assert_eq!(uid(&base), uid(&identified(reordered, Source::File("/m/a"), "n")));
+        for other in [
+            identified(MANIFEST, Source::File("/m/b"), "n"),
+            identified(MANIFEST, Source::File("/m/a"), "m"),
+            identified(MANIFEST, Source::Url("/m/a"), "n"),
+            identified(&MANIFEST.replace("nginx", "nginx:1"), Source::File("/m/a"), "n"),
+        ] {
+            assert_ne!(uid(&base), uid(&other));
+        }
+    }
+
+    #[test]
+    fn a_written_uid_is_kept_and_a_url_adds_no_toleration() {
+        let pod = identified(
+            &MANIFEST.replace("name: web", "name: web, uid: mine, namespace: x"),
+            Source::Url("http://h/"),
+            "n",
+        );
+        assert_eq!((pod::uid(&pod), pod::namespace(&pod)), ("mine", "x"));
+        assert_eq!(pod::annotations(&pod)[labels::CONFIG_HASH], "mine");
+        assert_eq!(pod::spec(&pod).tolerations, None);
+        assert_eq!(Source::Url("http://h/").word(), "http");
+    }
+
+    #[test]
+    fn a_toleration_of_the_same_kind_is_replaced() {
+        let spec = "spec: {tolerations: [{operator: Exists, effect: NoExecute, tolerationSeconds: 5}, {key: a, operator: Exists}], containers";
+        let pod = identified(&MANIFEST.replace("spec: {containers", spec), Source::File("f"), "n");
+        let tolerations = pod::spec(&pod).tolerations.as_ref().expect("two");
+        assert_eq!((tolerations.len(), tolerations[0].toleration_seconds), (2, None));
+    }
+}

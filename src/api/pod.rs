@@ -171,3 +171,38 @@ pub fn share_process_namespace(pod: &Pod) -> bool {
 pub fn privileged(container: &Container) -> bool {
     container.security_context.as_ref().and_then(|context| context.privileged).unwrap_or(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn containers_come_in_order_with_their_paths() {
+        let pod: Pod = serde_json::from_value(json!({"spec": {
+            "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}],
+            "containers": [{"name": "a"}, {"name": "b", "securityContext": {"privileged": true}}],
+        }}))
+        .expect("pod");
+        let paths: Vec<String> = containers(&pod).map(|each| each.field_path()).collect();
+        let want = ["spec.initContainers{i}", "spec.initContainers{s}", "spec.containers{a}", "spec.containers{b}"];
+        assert_eq!(paths, want);
+        let sidecars: Vec<bool> = init_containers(&pod).map(|each| is_restartable_init(each.container)).collect();
+        assert_eq!(sidecars, [false, true]);
+        let b = container(&pod, "b").expect("there");
+        assert!((b.kind, b.index) == (ContainerKind::App, 1) && privileged(b.container));
+        assert!(container(&pod, "x").is_none());
+    }
+
+    #[test]
+    fn what_is_missing_reads_as_its_default() {
+        let pod = Pod::default();
+        assert_eq!(restart_policy(&pod), RestartPolicy::Always);
+        assert_eq!(termination_grace_seconds(&pod), 30);
+        assert!(!host_network(&pod) && !host_pid(&pod) && !host_ipc(&pod) && !share_process_namespace(&pod));
+        assert!(name(&pod).is_empty() && labels(&pod).is_empty() && containers(&pod).next().is_none());
+        for policy in [RestartPolicy::Always, RestartPolicy::OnFailure, RestartPolicy::Never] {
+            assert_eq!(RestartPolicy::parse(Some(policy.as_str())), policy);
+        }
+    }
+}

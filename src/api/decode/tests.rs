@@ -138,6 +138,11 @@ fn a_list_is_read_whole_or_not_at_all() {
     assert!(manifest_or_list(bad.as_bytes()).is_err());
     assert_eq!(manifest_or_list(pod_with("").as_bytes()).expect("one").len(), 1);
     assert!(manifest(list.as_bytes()).is_err());
+    let neither = manifest_or_list(b"apiVersion: v1\nkind: Service\n").expect_err("neither").to_string();
+    assert_eq!(
+        neither,
+        "couldn't parse as single (invalid pod: &core.Service{}) or multiple pods (invalid pods list: &core.Service{})"
+    );
 }
 
 #[test]
@@ -154,4 +159,15 @@ proptest::proptest! {
     fn no_bytes_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
         let _ = manifest(&bytes);
     }
+}
+
+#[rstest]
+#[case("a: b: c", "yaml: line 1: mapping values are not allowed in this context")]
+#[case("a:\n\t- b\n", "yaml: line 2: found a tab character that violates indentation")]
+#[case("a: [b", "yaml: line 1: did not find expected ',' or ']'")]
+#[case("a: @x", "yaml: line 1: found character that cannot start any token")]
+#[case("k: &a\nb: *a\n c: d", "yaml: line 3: did not find expected key")]
+#[case("a: \"\\q\"", "yaml: line 1: found unknown escape character")]
+fn syntax_errors_read_as_people_know_them(#[case] text: &str, #[case] want: &str) {
+    assert_eq!(manifest(text.as_bytes()).expect_err("bad").to_string(), want);
 }

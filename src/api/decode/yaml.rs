@@ -29,13 +29,31 @@ pub(super) fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
     };
     let value: Value = serde_saphyr::from_str_with_options(first, options).map_err(|error| {
         let line = error.location().map(|at| format!("line {}: ", at.line())).unwrap_or_default();
-        let text = error.to_string();
-        let text = text.lines().next().unwrap_or_default();
-        // The position is said once, in Go's place for it.
-        let text = text.rsplit_once(" at line ").map_or(text, |(text, _)| text);
-        DecodeError::Syntax(format!("yaml: {line}{}", text.trim_start_matches("error: ")))
+        DecodeError::Syntax(format!("yaml: {line}{}", in_upstreams_words(&error.to_string())))
     })?;
     Ok(sorted(value))
+}
+
+/// The parser's message as people know it from Go's YAML library, in one line and without the position.
+fn in_upstreams_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 7] = [
+        ("tabs disallowed", "found a tab character that violates indentation"),
+        ("unexpected character", "found character that cannot start any token"),
+        ("unclosed bracket '['", "did not find expected ',' or ']'"),
+        ("unclosed bracket '{'", "did not find expected ',' or '}'"),
+        ("unclosed quote", "found unexpected end of stream"),
+        ("simple key expected ':'", "could not find expected ':'"),
+        ("misplaced bracket", "did not find expected node content"),
+    ];
+    let first = message.lines().next().unwrap_or_default();
+    let text = first.rsplit_once(" at line ").map_or(first, |(text, _)| text).trim_start_matches("error: ");
+    match WORDS.iter().find(|(theirs, _)| text.starts_with(theirs)) {
+        Some((_, known)) => (*known).to_owned(),
+        None => match text.strip_prefix("while parsing ").and_then(|rest| rest.split_once(", ")) {
+            Some((_, what)) => what.to_owned(),
+            None => text.to_owned(),
+        },
+    }
 }
 
 /// The text up to the second document. A document marker stands at the start of a line, whatever surrounds it.
@@ -46,7 +64,7 @@ fn first_document(text: &str) -> &str {
         let marker = |mark: &str| {
             line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
         };
-        if (marker("---") && content) || (marker("...") && content) {
+        if content && (marker("---") || marker("...")) {
             return &text[..at];
         }
         let bare = line.trim_start();

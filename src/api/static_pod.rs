@@ -1,0 +1,73 @@
+//! From a decoded pod to one the kubelet may run: identity, validation, reference check, in upstream's order. Reading and
+//! decoding come before, admission after.
+
+use k8s_openapi::api::core::v1::Pod;
+
+use crate::api::identity::{self, Source};
+use crate::api::validation::{self, FieldError};
+use crate::api::{pod, references};
+
+/// Why a decoded pod is refused. Display is what upstream logs, with nothing around it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedError {
+    /// `metadata.name` is empty; `generateName` does not count.
+    #[error("invalid pod: name is needed for the pod")]
+    Nameless,
+    /// Fields are wrong.
+    #[error("{}", validation::to_aggregate(.0))]
+    Invalid(Vec<FieldError>),
+    /// It refers to an object that only an API server has.
+    #[error("{0}")]
+    Reference(String),
+}
+
+/// Gives a decoded pod its identity and checks it.
+///
+/// # Errors
+/// [`RefusedError`]: the first stage that fails decides.
+pub fn accept(mut pod: Pod, source: Source<'_>, node_name: &str) -> Result<Pod, RefusedError> {
+    if pod::name(&pod).is_empty() {
+        return Err(RefusedError::Nameless);
+    }
+    identity::apply_static_defaults(&mut pod, source, node_name);
+    let errors = validation::validate_pod(&pod);
+    if !errors.is_empty() {
+        return Err(RefusedError::Invalid(errors));
+    }
+    references::static_pod(&pod).map_err(RefusedError::Reference)?;
+    Ok(pod)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::decode;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("{}", "[{name: c, image: i}]", "invalid pod: name is needed for the pod")]
+    #[case("{generateName: x}", "[{name: c, image: i}]", "invalid pod: name is needed for the pod")]
+    #[case("{name: p}", "[]", "invalid pod: [spec.containers: Required value]")]
+    #[case(
+        "{name: p}",
+        "[{name: c, envFrom: [{secretRef: {name: s}}]}]",
+        "invalid pod: [spec.containers[0].image: Required value]"
+    )]
+    #[case(
+        "{name: p}",
+        "[{name: c, image: i, envFrom: [{secretRef: {name: s}}]}]",
+        "static pods may not reference secrets"
+    )]
+    fn the_first_stage_that_fails_decides(#[case] meta: &str, #[case] containers: &str, #[case] want: &str) {
+        let text = format!("apiVersion: v1\nkind: Pod\nmetadata: {meta}\nspec: {{containers: {containers}}}\n");
+        let pod = decode::manifest(text.as_bytes()).expect("decodes");
+        assert_eq!(accept(pod, Source::File("f"), "n").expect_err("refused").to_string(), want);
+    }
+
+    #[test]
+    fn a_good_pod_passes() {
+        let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: i}]}\n";
+        let pod = decode::manifest(text.as_bytes()).expect("decodes");
+        assert_eq!(pod::name(&accept(pod, Source::File("f"), "n").expect("taken")), "p-n");
+    }
+}
