@@ -78,6 +78,9 @@ pub trait Observer: Send + Sync {
     /// A pod's status, as `/pods` shows it, has changed.
     fn pod_status(&self, _pod: &Arc<Pod>) {}
 
+    /// `/pods` no longer shows a pod.
+    fn pod_gone(&self, _pod: &Arc<Pod>) {}
+
     /// The kubelet runs and its servers listen.
     fn started(&self) {}
 }
@@ -131,6 +134,10 @@ impl Observer for LogEvents {
 
     fn pod_status(&self, pod: &Arc<Pod>) {
         self.next.pod_status(pod);
+    }
+
+    fn pod_gone(&self, pod: &Arc<Pod>) {
+        self.next.pod_gone(pod);
     }
 
     fn started(&self) {

@@ -1,0 +1,166 @@
+//! Conditions on what the history recorded at moments: events, calls, log lines. How many, how far apart, in which order.
+
+use std::time::Duration;
+
+use super::{Mismatch, Scene, Verdict, expand_tree};
+use crate::{
+    format::{
+        condition::{Count, EventPattern, Pattern},
+        length::Length,
+        place::Place,
+        tree::Tree,
+    },
+    history::{Call, Entry, What},
+    matcher::{self, Difference},
+};
+
+/// A pattern with its texts expanded.
+pub(super) enum Ready {
+    Event(EventPattern),
+    Call { rpc: String, with: Option<Tree>, code: Option<Tree> },
+    Log(String),
+}
+
+impl Ready {
+    /// Expands the texts of a pattern.
+    pub(super) async fn new(pattern: &Pattern, scene: &mut Scene<'_>) -> Result<Self, String> {
+        Ok(match pattern {
+            Pattern::Event(event) => Self::Event(event.clone()),
+            Pattern::Log(part) => Self::Log(super::expand(part, scene).await?),
+            Pattern::Call { rpc, with, code } => {
+                let with = match with {
+                    Some(with) => Some(expand_tree(with, scene).await?),
+                    None => None,
+                };
+                Self::Call { rpc: rpc.clone(), with, code: code.clone() }
+            }
+        })
+    }
+
+    /// Whether the entry is meant.
+    pub(super) fn fits(&self, what: &What) -> bool {
+        match (self, what) {
+            (Self::Event(pattern), What::Event(event)) => {
+                pattern.pod.as_ref().is_none_or(|name| event.is_about(name))
+                    && pattern.reason.as_ref().is_none_or(|reason| event.reason == *reason)
+                    && pattern.r#type.as_ref().is_none_or(|kind| event.kind == *kind)
+                    && pattern.contains.as_ref().is_none_or(|part| event.message.contains(part))
+            }
+            (Self::Call { rpc, .. }, What::Call(call)) => call.rpc == *rpc && self.call_differences(call).is_empty(),
+            (Self::Log(part), What::Log(line)) => line.contains(part),
+            _ => false,
+        }
+    }
+
+    fn call_differences(&self, call: &Call) -> Vec<Difference> {
+        let Self::Call { with, code, .. } = self else { return Vec::new() };
+        let mut found = with.as_ref().map_or_else(Vec::new, |with| matcher::differences(with, Some(&call.request)));
+        if let Some(code) = code {
+            found.extend(super::named("code", matcher::differences(code, Some(&call.code.clone().into()))));
+        }
+        found
+    }
+
+    /// In words.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Event(p) => {
+                let words = [("reason", &p.reason), ("pod", &p.pod), ("type", &p.r#type), ("message with", &p.contains)];
+                let words = words.iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {value:?}")));
+                format!("an event with {}", words.collect::<Vec<_>>().join(", "))
+            }
+            Self::Call { rpc, with: None, .. } => format!("a call of {rpc}"),
+            Self::Call { rpc, .. } => format!("a call of {rpc} with such a request"),
+            Self::Log(part) => format!("a log line with {part:?}"),
+        }
+    }
+
+    /// Why the target cannot record such entries, if it cannot.
+    pub(super) fn unseen(&self, scene: &Scene<'_>) -> Option<String> {
+        match self {
+            Self::Call { .. } if !scene.target.sees_calls() => Some("this runtime's calls are not recorded".to_owned()),
+            Self::Event(_) if !scene.target.sees_events() => Some("this kubelet's events are not recorded".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Of the entries that almost fit, the nearest and what is wrong with it.
+    fn nearest(&self, entries: &[Entry]) -> Vec<Difference> {
+        let calls = entries.iter().filter_map(|entry| match (&entry.what, self) {
+            (What::Call(call), Self::Call { rpc, .. }) if call.rpc == *rpc => Some(self.call_differences(call)),
+            _ => None,
+        });
+        calls.min_by_key(Vec::len).unwrap_or_default()
+    }
+}
+
+/// Whether as many entries are there as are wanted, as far apart as is wanted.
+pub(super) async fn count(scene: &mut Scene<'_>, place: Place, pattern: &Pattern, count: &Count) -> Result<Verdict, String> {
+    let ready = Ready::new(pattern, scene).await?;
+    if let Some(why) = ready.unseen(scene) {
+        return Ok(Verdict::Unknown(why));
+    }
+    let first = count.since.as_ref().and_then(|mark| scene.marks.get(mark)).map_or(0, |mark| mark.index);
+    let entries = scene.target.history().since(first);
+    let times: Vec<Duration> = entries.iter().filter(|entry| ready.fits(&entry.what)).map(|entry| entry.at).collect();
+    let wanted = match count.times {
+        Some(n) if n != times.len() => format!("exactly {n}"),
+        None if times.len() < count.at_least => format!("at least {}", count.at_least),
+        _ => {
+            let give_or_take = count.give_or_take.unwrap_or_else(|| scene.target.tolerance());
+            return Ok(count.spacing.as_ref().map_or(Verdict::Holds, |gaps| spacing(place, &ready, gaps, &times, give_or_take)));
+        }
+    };
+    let when = if times.is_empty() { String::new() } else { format!(" (at {})", lengths(&times)) };
+    let title = format!("{}: {} recorded{when}, wanted {wanted}", ready.describe(), times.len());
+    let differences = if times.is_empty() { ready.nearest(&entries) } else { Vec::new() };
+    Ok(Verdict::Fails(Mismatch { place, title, differences }))
+}
+
+fn spacing(place: Place, ready: &Ready, wanted: &[Duration], times: &[Duration], give_or_take: Duration) -> Verdict {
+    let gaps: Vec<Duration> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    let near = |a: &Duration, b: &Duration| a.abs_diff(*b) <= give_or_take;
+    if gaps.len() >= wanted.len() && wanted.iter().zip(&gaps).all(|(a, b)| near(a, b)) {
+        return Verdict::Holds;
+    }
+    let mut mismatch = Mismatch::new(place, format!("{}: not as far apart as expected", ready.describe()));
+    mismatch.differences.push(Difference {
+        path: "spacing".to_owned(),
+        place,
+        expected: format!("{} (give or take {})", lengths(wanted), Length(give_or_take)),
+        actual: lengths(&gaps),
+    });
+    Verdict::Fails(mismatch)
+}
+
+fn lengths(all: &[Duration]) -> String {
+    all.iter().map(|length| Length(*length).to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether entries are there that fit the patterns one after another.
+pub(super) async fn order(scene: &mut Scene<'_>, place: Place, patterns: &[(Place, Pattern)]) -> Result<Verdict, String> {
+    let mut all = Vec::new();
+    for (place, pattern) in patterns {
+        let ready = Ready::new(pattern, scene).await?;
+        if let Some(why) = ready.unseen(scene) {
+            return Ok(Verdict::Unknown(why));
+        }
+        all.push((*place, ready));
+    }
+    let entries = scene.target.history().since(0);
+    let mut next = 0;
+    for (index, (at, ready)) in all.iter().enumerate() {
+        match entries.iter().skip(next).position(|entry| ready.fits(&entry.what)) {
+            Some(found) => next += found + 1,
+            None => {
+                let before = index.checked_sub(1).and_then(|i| all.get(i)).map(|(_, ready)| ready.describe());
+                let after = before.map_or_else(String::new, |before| format!(" after {before}"));
+                let title = format!("{} did not come{after}", ready.describe());
+                let differences = ready.nearest(entries.get(next..).unwrap_or_default());
+                let place = if at.line > 0 { *at } else { place };
+                return Ok(Verdict::Fails(Mismatch { place, title, differences }));
+            }
+        }
+    }
+    Ok(Verdict::Holds)
+}

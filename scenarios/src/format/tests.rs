@@ -1,0 +1,52 @@
+use rstest::rstest;
+
+use super::*;
+
+fn problem(text: &str) -> String {
+    parse("lab/a.yaml", text).expect_err("this is wrong").render(false)
+}
+
+#[test]
+fn a_scenario_is_read() {
+    let scenario = parse(
+        "tutorial/run.yaml",
+        "limit: 10m\nsteps:\n  - put: web.yaml\n    manifest: {kind: Pod}\n  - eventually:\n      pod: web\n      is: {status: {phase: Running}}\n    within: 30s\n  - eventually:\n      - no-pod: web\n      - no-leaks: true\n",
+    )
+    .unwrap();
+    assert_eq!((scenario.name.as_str(), scenario.id.as_str(), scenario.seed), ("run", "tutorial/run", 1));
+    assert_eq!(scenario.limit, Duration::from_secs(600));
+    assert_eq!(scenario.steps.iter().map(|s| s.place.line).collect::<Vec<_>>(), [3, 5, 9]);
+    let step::Action::Eventually(conditions, within) = &scenario.steps[1].action else { panic!() };
+    assert_eq!((conditions.len(), *within, conditions[0].place.line), (1, Duration::from_secs(30), 6));
+}
+
+#[rstest]
+#[case::unknown_key("stepps: []\n")]
+#[case::unknown_step("steps:\n  - wait: 1s\n  - eventualy: {pod: web}\n    within: 10s\n")]
+#[case::unknown_condition("steps:\n  - assert:\n      - pod: web\n        iss: {}\n")]
+#[case::unknown_word("steps:\n  - kubelet: restat\n")]
+#[case::two_actions("steps:\n  - wait: 1s\n    remove: a.yaml\n")]
+#[case::no_action("steps:\n  - within: 1s\n")]
+#[case::stray_key("steps:\n  - wait: 1s\n    within: 2s\n")]
+#[case::bad_length("steps:\n  - wait: 10\n")]
+#[case::bad_question("steps:\n  - assert:\n      pod: web\n      is:\n        status: {podIP: {$startswith: 127.}}\n")]
+#[case::bad_call("steps:\n  - assert: {call: StartContaner}\n")]
+#[case::always_of_a_moment("steps:\n  - always: {event: {reason: BackOff}}\n    for: 1s\n")]
+#[case::never_of_the_unrecorded("steps:\n  - never: {file: /etc/x}\n    for: 1s\n")]
+#[case::unknown_mark("steps:\n  - mark: restarted\n  - never: {pod: web}\n    since: restart\n")]
+#[case::put_of_two("steps:\n  - put: a.yaml\n    text: a\n    size: 1Mi\n")]
+#[case::twice("steps:\n  - wait: 1s\n    wait: 2s\n")]
+#[case::not_yaml("steps: [\n")]
+#[case::no_steps("name: empty\nsteps: []\n")]
+#[case::wrong_kind("steps:\n  - wait: {a: 1}\n")]
+fn problems_are_shown_with_their_line(#[case] text: &str) {
+    let name = std::thread::current().name().unwrap_or_default().rsplit("case_").next().unwrap_or_default().to_owned();
+    let name = name.split_once('_').map_or(name.as_str(), |(_, name)| name).to_owned();
+    insta::assert_snapshot!(name, problem(text));
+}
+
+#[test]
+fn the_committed_schema_is_current() {
+    let committed = include_str!("../../schema.json");
+    assert!(committed == schema(), "scenarios/schema.json is old: run `cargo run --bin podlab -- schema > scenarios/schema.json`");
+}

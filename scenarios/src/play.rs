@@ -1,0 +1,344 @@
+//! Plays a scenario on a target: sets the node up, does the steps one after another, and stops at the first that fails. Knows no
+//! particular target and prints nothing.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    check::{Mark, Mismatch, Scene, Stretched, Verdict, expand, over},
+    format::{
+        Scenario,
+        condition::{Check, Condition, KubeletState},
+        parse::yaml,
+        place::Place,
+        step::{Action, Content, KubeletAction, Step, Stretch},
+        tree::Tree,
+    },
+    history::What,
+    http, patch, setup,
+    target::{End, Kubelet, Target, TargetError},
+};
+
+/// How a scenario ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Every step did what it should.
+    Passed,
+    /// An expectation failed.
+    Failed(Failure),
+    /// The scenario asks for something that cannot be: a file that is not there, a fault that nobody knows.
+    Wrong(Failure),
+    /// The target failed.
+    Broken(String),
+    /// It cannot be played here; why.
+    Skipped(String),
+}
+
+/// A step that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What to point at: the condition or the step.
+    pub place: Place,
+    /// What was not as expected.
+    pub mismatch: Mismatch,
+    /// What was being done: `eventually, within 30s`.
+    pub label: String,
+    /// When.
+    pub at: Duration,
+    /// Further things to know.
+    pub notes: Vec<String>,
+}
+
+/// How a scenario went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub end: Ending,
+    /// Conditions that the target could not tell, and why.
+    pub notes: Vec<String>,
+    /// How long it took in its own time.
+    pub took: Duration,
+}
+
+/// Files larger than this are not changed by a step.
+const FILE_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// How long the kubelet may take to answer before the scenario goes on without an answer.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+enum Stop {
+    Fails(Box<Failure>),
+    Wrong(Box<Failure>),
+    Target(TargetError),
+}
+
+impl From<TargetError> for Stop {
+    fn from(error: TargetError) -> Self {
+        Self::Target(error)
+    }
+}
+
+/// Plays `scenario` on `target`, which is set up for it but has nothing started but the runtime. `beside` reads files beside the scenario.
+pub async fn play(scenario: &Scenario, target: &mut dyn Target, beside: &dyn Fn(&Path) -> std::io::Result<Vec<u8>>) -> Outcome {
+    let mut player = Player { scenario, target, beside, marks: BTreeMap::new(), notes: Vec::new(), exit_expected: false };
+    player.marks.insert("start".to_owned(), Mark::default());
+    let played = player.all().await;
+    let took = player.target.history().now();
+    let notes = std::mem::take(&mut player.notes);
+    let ended = target.finish().await;
+    let end = match (played, ended) {
+        (Ok(()), Ok(())) => Ending::Passed,
+        (Err(Stop::Fails(failure)), _) => Ending::Failed(*failure),
+        (Err(Stop::Wrong(failure)), _) => Ending::Wrong(*failure),
+        (Err(Stop::Target(TargetError::Unsupported(why))), _) => Ending::Skipped(why),
+        (Err(Stop::Target(error)), _) | (Ok(()), Err(error)) => Ending::Broken(error.to_string()),
+    };
+    Outcome { end, notes, took }
+}
+
+struct Player<'a> {
+    scenario: &'a Scenario,
+    target: &'a mut dyn Target,
+    beside: &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>,
+    marks: BTreeMap<String, Mark>,
+    notes: Vec<String>,
+    /// Whether the scenario has said that the kubelet exits.
+    exit_expected: bool,
+}
+
+impl Player<'_> {
+    async fn all(&mut self) -> Result<(), Stop> {
+        let files = self.target.world().files.clone();
+        let make = |path: &str| files.create_dir_all(Path::new(path), 0o755).map_err(|e| TargetError::io(path, e));
+        make(setup::MANIFESTS)?;
+        for (path, bytes) in &self.scenario.files {
+            let path = setup::path(path);
+            if let Some(folder) = Path::new(&path).parent().and_then(Path::to_str) {
+                make(folder)?;
+            }
+            files.write(Path::new(&path), bytes, 0o644).map_err(|e| TargetError::io(path, e))?;
+        }
+        if self.scenario.kubelet.start.unwrap_or(true) {
+            self.start_kubelet().await?;
+        }
+        for step in &self.scenario.steps {
+            let text = step.describe();
+            self.target.history().push(What::Step { line: step.place.line, text });
+            self.step(step).await?;
+        }
+        if let (Kubelet::Exited { code, message }, false) = (self.target.kubelet(), self.exit_expected) {
+            let place = self.scenario.steps.last().map(|step| step.place).unwrap_or_default();
+            let title = format!("the kubelet exited with code {code}, which no step expects: {message}");
+            return Err(self.fails(Mismatch { place, title, differences: Vec::new() }, "by the end"));
+        }
+        Ok(())
+    }
+
+    fn fails(&self, mismatch: Mismatch, label: &str) -> Stop {
+        let mut notes = Vec::new();
+        if let (Kubelet::Exited { code, message }, false) = (self.target.kubelet(), mismatch.title.contains("exited")) {
+            notes.push(format!("the kubelet exited with code {code}: {message}"));
+        }
+        let place = mismatch.place;
+        Stop::Fails(Box::new(Failure { place, mismatch, label: label.to_owned(), at: self.target.history().now(), notes }))
+    }
+
+    fn wrong(&self, step: &Step, title: String) -> Stop {
+        let mismatch = Mismatch { place: step.place, title, differences: Vec::new() };
+        let at = self.target.history().now();
+        Stop::Wrong(Box::new(Failure { place: step.place, mismatch, label: String::new(), at, notes: Vec::new() }))
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), Stop> {
+        let files = self.target.world().files.clone();
+        match &step.action {
+            Action::Put { path, content, mode } => self.put(step, path, content, *mode).await?,
+            Action::Move { from, to } => {
+                let (from, to) = (setup::path(from), setup::path(to));
+                files.rename(Path::new(&from), Path::new(&to)).map_err(|e| self.wrong(step, format!("{from} to {to}: {e}")))?;
+            }
+            Action::Change { path, patch } => {
+                let path = setup::path(path);
+                let read = files.read_to_string(Path::new(&path), FILE_LIMIT).map_err(|e| self.wrong(step, format!("{path}: {e}")))?;
+                let value: Tree = serde_saphyr::from_str(&read).map_err(|e| self.wrong(step, format!("{path} is not YAML: {e}")))?;
+                let mut value = value.to_json();
+                patch::merge(&mut value, &patch.to_json());
+                let text = yaml(&Tree::from(value));
+                files.write(Path::new(&path), text.as_bytes(), 0o644).map_err(|e| self.wrong(step, format!("{path}: {e}")))?;
+            }
+            Action::Remove(path) => {
+                let text = setup::path(path);
+                let path = Path::new(&text);
+                let directory = files.symlink_metadata(path).is_ok_and(|facts| facts.kind == world::files::FileKind::Directory);
+                let removed = if directory { files.remove_dir_all(path) } else { files.remove_file(path) };
+                removed.map_err(|e| self.wrong(step, format!("{text}: {e}")))?;
+            }
+            Action::Get(condition) => self.now(std::slice::from_ref(condition), "asked once").await?,
+            Action::Assert(conditions) => self.now(conditions, "now").await?,
+            Action::Eventually(conditions, within) => self.eventually(conditions, *within).await?,
+            Action::Always(conditions, stretch) => self.stretch(conditions, stretch, Stretched::Always).await?,
+            Action::Never(conditions, stretch) => self.stretch(conditions, stretch, Stretched::Never).await?,
+            Action::Mark(name) => {
+                let mark = self.mark();
+                self.marks.insert(name.clone(), mark);
+            }
+            Action::Wait(length) => tokio::time::sleep(*length).await,
+            Action::Kubelet(action) => self.kubelet(*action).await?,
+            Action::Runtime(action) => self.target.runtime(*action).await.map_err(|e| self.scenario_error(step, e))?,
+            Action::Faults(faults) => {
+                let faults = faults.iter().map(Tree::to_json).collect::<Vec<Value>>();
+                self.target.set_faults(faults).await.map_err(|e| self.scenario_error(step, e))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn scenario_error(&self, step: &Step, error: TargetError) -> Stop {
+        match error {
+            TargetError::Scenario(title) => self.wrong(step, title),
+            error => Stop::Target(error),
+        }
+    }
+
+    async fn put(&mut self, step: &Step, path: &str, content: &Content, mode: u32) -> Result<(), Stop> {
+        let files = self.target.world().files.clone();
+        let text = {
+            let mut scene = Scene::now(self.target, &self.marks);
+            expand(&setup::path(path), &mut scene).await
+        };
+        let text = text.map_err(|e| self.wrong(step, e))?;
+        let path = Path::new(&text);
+        let done = match content {
+            Content::Manifest(tree) => files.write(path, yaml(tree).as_bytes(), mode),
+            Content::Text(text) => files.write(path, text.as_bytes(), mode),
+            Content::Filler(size) => files.write(path, &vec![b'#'; usize::try_from(*size).unwrap_or(0)], mode),
+            Content::Directory => files.create_dir(path, 0o755),
+            Content::Link(target) => files.symlink(Path::new(target), path),
+            Content::From(name) => {
+                let bytes = (self.beside)(&self.scenario.folder.join(name)).map_err(|e| self.wrong(step, format!("{name}: {e}")))?;
+                files.write(path, &bytes, mode)
+            }
+        };
+        done.map_err(|e| self.wrong(step, format!("{text}: {e}")))
+    }
+
+    async fn now(&mut self, conditions: &[Condition], label: &str) -> Result<(), Stop> {
+        if let Some(mismatch) = self.first_failing(conditions, true).await {
+            return Err(self.fails(mismatch, label));
+        }
+        Ok(())
+    }
+
+    /// The first condition that does not hold now.
+    async fn first_failing(&mut self, conditions: &[Condition], record: bool) -> Option<Mismatch> {
+        let mut unknown = Vec::new();
+        let mut failing = None;
+        let mut scene = Scene::now(self.target, &self.marks);
+        for condition in conditions {
+            match scene.check(condition, record).await {
+                Verdict::Holds => {}
+                Verdict::Unknown(why) => unknown.push((condition.place.line, why)),
+                Verdict::Fails(mismatch) => {
+                    failing = Some(mismatch);
+                    break;
+                }
+            }
+        }
+        for (line, why) in unknown {
+            self.note(line, &why);
+        }
+        if failing.is_none() && conditions.iter().any(expects_exit) {
+            self.exit_expected = true;
+        }
+        failing
+    }
+
+    fn note(&mut self, line: u64, why: &str) {
+        let note = format!("line {line} was not checked: {why}");
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    async fn eventually(&mut self, conditions: &[Condition], within: Duration) -> Result<(), Stop> {
+        let history = self.target.history().clone();
+        let end = tokio::time::Instant::now() + within;
+        loop {
+            let known = history.len();
+            let Some(mismatch) = self.first_failing(conditions, false).await else { return Ok(()) };
+            if tokio::time::Instant::now() >= end {
+                let label = format!("not within {}", crate::format::length::Length(within));
+                return Err(self.fails(mismatch, &label));
+            }
+            let pace = (tokio::time::Instant::now() + self.target.pace()).min(end);
+            tokio::select! {
+                biased;
+                () = history.grown_beyond(known) => {}
+                () = tokio::time::sleep_until(pace) => {}
+            }
+        }
+    }
+
+    fn mark(&self) -> Mark {
+        let history = self.target.history();
+        Mark { index: history.len(), at: history.now() }
+    }
+
+    async fn stretch(&mut self, conditions: &[Condition], stretch: &Stretch, which: Stretched) -> Result<(), Stop> {
+        let from = match stretch {
+            Stretch::Since(mark) => self.marks.get(mark).copied().unwrap_or_default(),
+            Stretch::Next(length) => {
+                let from = self.mark();
+                tokio::time::sleep(*length).await;
+                from
+            }
+        };
+        let mut found = Vec::new();
+        for condition in conditions {
+            let mut scene = Scene::now(self.target, &self.marks);
+            found.push((condition.place.line, over(&mut scene, condition, which, from).await));
+        }
+        let word = if which == Stretched::Always { "always" } else { "never" };
+        for (line, verdict) in found {
+            match verdict {
+                Verdict::Holds => {}
+                Verdict::Unknown(why) => self.note(line, &why),
+                Verdict::Fails(mismatch) => return Err(self.fails(mismatch, word)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn kubelet(&mut self, action: KubeletAction) -> Result<(), Stop> {
+        match action {
+            KubeletAction::Start => self.start_kubelet().await,
+            KubeletAction::Stop => Ok(self.target.end_kubelet(End::Gently).await?),
+            KubeletAction::Kill => Ok(self.target.end_kubelet(End::AtOnce).await?),
+            KubeletAction::Restart => {
+                self.target.end_kubelet(End::Gently).await?;
+                self.start_kubelet().await
+            }
+        }
+    }
+
+    /// Starts the kubelet and waits until it answers, or ends, or has had its time.
+    async fn start_kubelet(&mut self) -> Result<(), Stop> {
+        self.target.start_kubelet().await?;
+        let url: http::Url = "http://localhost:10248/healthz".parse().expect("this is a URL");
+        let address = self.target.address(&url);
+        let net = self.target.world().net.clone();
+        let end = tokio::time::Instant::now() + START_PATIENCE;
+        while self.target.kubelet() == Kubelet::Running && tokio::time::Instant::now() < end {
+            if http::get(&net, &address, &url).await.is_ok_and(|answer| answer.status == 200) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+}
+
+fn expects_exit(condition: &Condition) -> bool {
+    matches!(condition.check, Check::Kubelet { state: KubeletState::Exited, .. })
+}

@@ -1,0 +1,114 @@
+//! What a scenario is played against: a kubelet, a runtime and the node they are on, in whatever world. Two kinds: `sim` and `process`.
+
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+use serde_json::Value;
+use world::{World, net::Address};
+
+use crate::{format::step::RuntimeAction, history::History, http::Url};
+
+pub mod leaks;
+pub mod process;
+pub mod sim;
+mod watcher;
+
+/// The target itself failed: not the kubelet's fault and not the scenario's.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The target has no such thing: the scenario cannot be played on it.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The words that the scenario uses for the runtime are wrong.
+    #[error("{0}")]
+    Scenario(String),
+    /// Something did not work.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// Something else did not work.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl TargetError {
+    /// An I/O error of `what`.
+    pub fn io(what: impl Into<String>, source: std::io::Error) -> Self {
+        Self::Io { what: what.into(), source }
+    }
+}
+
+/// How the kubelet is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As SIGTERM: it may say good-bye.
+    Gently,
+    /// As SIGKILL.
+    AtOnce,
+}
+
+/// Whether the kubelet runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kubelet {
+    /// It was not started, or the scenario ended it.
+    Stopped,
+    /// It runs.
+    Running,
+    /// It ended by itself.
+    Exited {
+        /// Its exit code.
+        code: i32,
+        /// What it said last.
+        message: String,
+    },
+}
+
+/// What a scenario is played against. Files and network are those of [`world`](Target::world), by the paths and addresses that
+/// scenarios use; [`address`](Target::address) maps ports.
+pub trait Target {
+    /// The node's files and network.
+    fn world(&self) -> &World;
+
+    /// Where things that happen are recorded.
+    fn history(&self) -> &History;
+
+    /// Where a URL's server is.
+    fn address(&self, url: &Url) -> Address;
+
+    /// Whether the kubelet runs.
+    fn kubelet(&self) -> Kubelet;
+
+    /// Starts the kubelet; does not wait until it answers.
+    fn start_kubelet(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>>;
+
+    /// Ends the kubelet and waits until it has. Does nothing if it does not run.
+    fn end_kubelet(&mut self, how: End) -> LocalBoxFuture<'_, Result<(), TargetError>>;
+
+    /// Does something to the runtime.
+    fn runtime(&mut self, action: RuntimeAction) -> LocalBoxFuture<'_, Result<(), TargetError>>;
+
+    /// Sets the faults that are in force from now on.
+    fn set_faults(&mut self, faults: Vec<Value>) -> LocalBoxFuture<'_, Result<(), TargetError>>;
+
+    /// What the runtime holds of pods that nobody wants any more, in a line each. `wanted` are the uids of the pods that `/pods` shows.
+    fn leaks<'a>(&'a mut self, wanted: &'a [String]) -> LocalBoxFuture<'a, Result<Vec<String>, TargetError>>;
+
+    /// Whether CRI calls are recorded.
+    fn sees_calls(&self) -> bool;
+
+    /// Whether events are recorded.
+    fn sees_events(&self) -> bool;
+
+    /// How often a condition is looked at when nothing new is recorded.
+    fn pace(&self) -> Duration;
+
+    /// How far off a time may be when the scenario does not say.
+    fn tolerance(&self) -> Duration;
+
+    /// Stops everything.
+    fn finish(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>>;
+}

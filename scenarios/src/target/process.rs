@@ -1,0 +1,187 @@
+//! A kubelet as a process, ours or upstream's, on a runtime behind a socket, in real time. The node's paths are below a private folder;
+//! its ports are free ones.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{FutureExt as _, future::LocalBoxFuture};
+use serde_json::Value;
+use world::{Files, Tasks, World, files::real::HostFiles, net::Address};
+
+use super::{End, Kubelet, Target, TargetError, leaks};
+use crate::{
+    format::{Scenario, step::RuntimeAction},
+    history::{Entry, History, What},
+    http::Url,
+    play::{Outcome, play},
+    run::{Options, broken, not_set_up},
+};
+
+mod child;
+mod node;
+mod poll;
+mod runtime;
+
+use child::Child;
+use node::Node;
+use runtime::Runtime;
+
+/// How long a kubelet may take to end after SIGTERM.
+const GOOD_BYE: Duration = Duration::from_secs(20);
+
+/// Runs a scenario on a fresh node.
+pub fn run(scenario: &Arc<Scenario>, seed: u64, options: &Options) -> (Outcome, Vec<Entry>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return (broken(format!("cannot start a runtime: {error}")), Vec::new()),
+    };
+    runtime.block_on(async {
+        let history = History::new();
+        let mut target = match ProcessTarget::new(scenario, seed, options, history.clone()).await {
+            Ok(target) => target,
+            Err(error) => return (not_set_up(error), history.since(0)),
+        };
+        let limit = scenario.limit;
+        let shelf = options.shelf.clone();
+        let read = |path: &Path| shelf.read(path);
+        let outcome = tokio::time::timeout(limit, play(scenario, &mut target, &read)).await;
+        let outcome = outcome.unwrap_or_else(|_| broken(format!("not done within its limit of {}", crate::format::length::Length(limit))));
+        if target.finish().await.is_err() {
+            // What could be stopped was; the outcome says what mattered.
+        }
+        (outcome, history.since(0))
+    })
+}
+
+/// A node of processes.
+pub struct ProcessTarget {
+    world: World,
+    node: Node,
+    history: History,
+    tasks: Tasks,
+    kubelet_binary: PathBuf,
+    kubelet: Option<Child>,
+    runtime: Runtime,
+    /// Held for its folder, which goes away with it.
+    _folder: tempfile::TempDir,
+}
+
+impl ProcessTarget {
+    async fn new(scenario: &Scenario, seed: u64, options: &Options, history: History) -> Result<Self, TargetError> {
+        let binary = options.kubelet.clone().ok_or_else(|| TargetError::Failed("--target process needs --kubelet PATH".to_owned()))?;
+        let binary = std::path::absolute(&binary).map_err(|e| TargetError::io(binary.display().to_string(), e))?;
+        // Unix sockets have short paths only.
+        let folder = tempfile::Builder::new().prefix("podlab-").tempdir_in("/tmp").map_err(|e| TargetError::io("a folder in /tmp", e))?;
+        let root = folder.path().to_owned();
+        let world = World { files: Files::new(HostFiles::new(&root)), ..World::real(seed) };
+        let tasks = Tasks::root("process");
+        let runtime = Runtime::start(scenario, options, &root, seed, &world, &history, &tasks).await?;
+        let node = Node::new(scenario, &root, &runtime.endpoint(), &world)?;
+        let target = Self { world, node, history, tasks, kubelet_binary: binary, kubelet: None, runtime, _folder: folder };
+        poll::start(&target);
+        Ok(target)
+    }
+}
+
+impl Target for ProcessTarget {
+    fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn address(&self, url: &Url) -> Address {
+        self.node.address(url)
+    }
+
+    fn kubelet(&self) -> Kubelet {
+        match self.kubelet.as_ref().map(Child::exit) {
+            None => Kubelet::Stopped,
+            Some(None) => Kubelet::Running,
+            Some(Some((code, message))) => Kubelet::Exited { code, message },
+        }
+    }
+
+    fn start_kubelet(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        async move {
+            self.end_kubelet(End::Gently).await?;
+            let child = Child::spawn("kubelet", &self.kubelet_binary, &self.node.args, &self.history, &self.tasks)?;
+            self.history.push(What::Kubelet(format!("started as process {}", child.id())));
+            self.kubelet = Some(child);
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn end_kubelet(&mut self, how: End) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        async move {
+            let Some(child) = self.kubelet.take() else { return Ok(()) };
+            let patience = if how == End::Gently { GOOD_BYE } else { Duration::ZERO };
+            child.end(patience).await?;
+            self.history.push(What::Kubelet(if how == End::Gently { "stopped" } else { "killed" }.to_owned()));
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn runtime(&mut self, action: RuntimeAction) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        async move {
+            self.runtime.act(action, &self.world, &self.history, &self.tasks).await?;
+            self.history.push(What::Runtime(format!("{action:?}").to_lowercase()));
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn set_faults(&mut self, faults: Vec<Value>) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        async move {
+            let _ = faults;
+            Err(TargetError::Unsupported("faults can be set in simulation only".to_owned()))
+        }
+        .boxed_local()
+    }
+
+    fn leaks<'a>(&'a mut self, wanted: &'a [String]) -> LocalBoxFuture<'a, Result<Vec<String>, TargetError>> {
+        async move { leaks::look(&self.world, &self.runtime.address(), wanted).await }.boxed_local()
+    }
+
+    fn sees_calls(&self) -> bool {
+        self.runtime.is_ours()
+    }
+
+    fn sees_events(&self) -> bool {
+        true
+    }
+
+    fn pace(&self) -> Duration {
+        Duration::from_millis(100)
+    }
+
+    fn tolerance(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
+    fn finish(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        async move {
+            self.end_kubelet(End::Gently).await?;
+            let seen: BTreeMap<String, ()> = self.history.read(|entries| {
+                let uids = entries.iter().filter_map(|entry| match &entry.what {
+                    What::Pod(pod) => Some((pod.pointer("/metadata/uid")?.as_str()?.to_owned(), ())),
+                    _ => None,
+                });
+                uids.collect()
+            });
+            self.runtime.finish(&self.world, seen.keys()).await;
+            self.tasks.shutdown().await;
+            Ok(())
+        }
+        .boxed_local()
+    }
+}

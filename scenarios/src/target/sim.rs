@@ -1,0 +1,194 @@
+//! A kubelet and a fake runtime in this process, under virtual time. One seed, one history.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{FutureExt as _, future::LocalBoxFuture};
+use kubelet::{
+    config::{LogFormat, Logging},
+    klog::Klog,
+    observer::Observer,
+};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use world::{Tasks, World, net::Address, sim::SimWorld};
+
+use super::{End, Kubelet, Target, TargetError, leaks, watcher::{LogLines, Watcher}};
+use crate::{
+    format::{Scenario, step::RuntimeAction},
+    history::{History, What},
+    http::Url,
+    setup,
+};
+
+mod fake;
+
+use fake::Fake;
+
+/// How the kubelet ended by itself, if it did.
+type Exit = Arc<Mutex<Option<(i32, String)>>>;
+
+/// Everything in one process.
+pub struct SimTarget {
+    sim: SimWorld,
+    tasks: Tasks,
+    history: History,
+    args: Vec<String>,
+    kubelet: Option<Running>,
+    fake: Fake,
+}
+
+struct Running {
+    tasks: Tasks,
+    command: JoinHandle<()>,
+    exit: Exit,
+}
+
+impl SimTarget {
+    /// A node with the scenario's configuration file and runtime; the kubelet is not started.
+    ///
+    /// # Errors
+    /// The scenario says something that the fake runtime does not understand.
+    pub async fn new(scenario: &Scenario, sim: SimWorld, tasks: Tasks) -> Result<Self, TargetError> {
+        let history = History::new();
+        let files = &sim.world.files;
+        let folder = Path::new(setup::CONFIG_PATH).parent().unwrap_or(Path::new("/"));
+        files.create_dir_all(folder, 0o755).map_err(|e| TargetError::io(setup::CONFIG_PATH, e))?;
+        let text = match (setup::config(scenario), &scenario.kubelet.config_text) {
+            (Some(config), _) => Some(setup::config_text(&config)),
+            (None, Some(text)) => Some(text.clone()),
+            (None, None) => None,
+        };
+        if let Some(text) = text {
+            files.write(Path::new(setup::CONFIG_PATH), text.as_bytes(), 0o644).map_err(|e| TargetError::io(setup::CONFIG_PATH, e))?;
+        }
+        let mut args = vec![format!("--config={}", setup::CONFIG_PATH)];
+        args.extend(scenario.kubelet.flags.iter().cloned());
+        let fake = Fake::start(scenario, &sim.world, &tasks, &history).await?;
+        Ok(Self { sim, tasks, history, args, kubelet: None, fake })
+    }
+
+    /// Sends what this thread logs into the history while the guard lives.
+    pub fn capture_logs(&self) -> tracing::subscriber::DefaultGuard {
+        let logging = Logging { format: LogFormat::Text, verbosity: 2 };
+        let klog = Klog::new(logging, self.sim.world.clock.clone(), 1, LogLines::new(self.history.clone()));
+        tracing::subscriber::set_default(klog.subscriber())
+    }
+}
+
+impl Target for SimTarget {
+    fn world(&self) -> &World {
+        &self.sim.world
+    }
+
+    fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn address(&self, url: &Url) -> Address {
+        Address::tcp(url.host.clone(), url.port)
+    }
+
+    fn kubelet(&self) -> Kubelet {
+        match &self.kubelet {
+            None => Kubelet::Stopped,
+            Some(running) => match &*running.exit.lock().unwrap_or_else(PoisonError::into_inner) {
+                None => Kubelet::Running,
+                Some((code, message)) => Kubelet::Exited { code: *code, message: message.clone() },
+            },
+        }
+    }
+
+    fn start_kubelet(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        async move {
+            self.end_kubelet(End::Gently).await?;
+            let tasks = self.tasks.child("kubelet");
+            let observer: Arc<dyn Observer> = Arc::new(Watcher::new(self.history.clone()));
+            let exit = Exit::default();
+            let command = {
+                let (world, args, tasks, exit, history) =
+                    (self.sim.world.clone(), self.args.clone(), tasks.clone(), exit.clone(), self.history.clone());
+                self.tasks.spawn_to_completion("kubelet-command", async move {
+                    let ended = kubelet::command::run(world, args, observer, tasks.clone()).await;
+                    if tasks.is_cancelled() {
+                        return;
+                    }
+                    let (code, message) = match ended {
+                        Ok(()) => (0, String::new()),
+                        Err(error) => (1, error.to_string()),
+                    };
+                    *exit.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, message.clone()));
+                    history.push(What::Kubelet(format!("exited with code {code}: {message}")));
+                    tasks.cancel();
+                })
+            };
+            self.history.push(What::Kubelet("started".to_owned()));
+            self.kubelet = Some(Running { tasks, command, exit });
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    /// In simulation there is no kill that a task could not hear of: both ends cancel the kubelet's tasks and await them.
+    fn end_kubelet(&mut self, how: End) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        async move {
+            let Some(running) = self.kubelet.take() else { return Ok(()) };
+            running.tasks.shutdown().await;
+            running.command.await.map_err(|e| TargetError::Failed(format!("the kubelet: {e}")))?;
+            let word = if how == End::Gently { "stopped" } else { "killed" };
+            self.history.push(What::Kubelet(word.to_owned()));
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn runtime(&mut self, action: RuntimeAction) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        async move {
+            self.fake.act(action).await?;
+            self.history.push(What::Runtime(format!("{action:?}").to_lowercase()));
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn set_faults(&mut self, faults: Vec<Value>) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        async move { self.fake.set_faults(faults) }.boxed_local()
+    }
+
+    fn leaks<'a>(&'a mut self, wanted: &'a [String]) -> LocalBoxFuture<'a, Result<Vec<String>, TargetError>> {
+        async move {
+            let mut left = self.fake.left(wanted.is_empty());
+            left.extend(leaks::look(&self.sim.world, &fake::address(), wanted).await?);
+            Ok(left)
+        }
+        .boxed_local()
+    }
+
+    fn sees_calls(&self) -> bool {
+        true
+    }
+
+    fn sees_events(&self) -> bool {
+        true
+    }
+
+    fn pace(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn tolerance(&self) -> Duration {
+        Duration::from_millis(100)
+    }
+
+    fn finish(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        async move {
+            self.end_kubelet(End::Gently).await?;
+            self.fake.stop().await;
+            Ok(())
+        }
+        .boxed_local()
+    }
+}
