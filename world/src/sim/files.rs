@@ -70,13 +70,18 @@ impl MemoryFiles {
     /// A tree with the usual empty directories (`/etc`, `/opt`, `/proc`, `/run`, `/tmp`, `/usr`, `/var`, `/var/lib`, `/var/log`) on one
     /// device of 100 GiB. Times come from `clock`.
     pub fn new(clock: WallClock) -> Self {
-        let now = clock.now();
-        let state = State { now, tree: Tree::new(now), watches: Watches::default(), faults: Faults::default() };
-        let files = Self(Arc::new(Shared { clock, state: Mutex::new(state) }));
+        let files = Self::empty(clock);
         for (path, mode) in SKELETON {
             files.create_dir(Path::new(path), mode).expect("an empty tree takes directories");
         }
         files
+    }
+
+    /// A tree with nothing but its root.
+    pub fn empty(clock: WallClock) -> Self {
+        let now = clock.now();
+        let state = State { now, tree: Tree::new(now), watches: Watches::default(), faults: Faults::default() };
+        Self(Arc::new(Shared { clock, state: Mutex::new(state) }))
     }
 
     /// Mounts a fresh, empty device on the directory `path`, hiding what is in it.

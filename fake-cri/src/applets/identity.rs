@@ -1,0 +1,124 @@
+//! Applets about who and where: id, whoami, hostname, uname, nproc.
+
+use super::{Options, bad_option};
+use crate::os::{Code, Process};
+
+fn table(process: &Process, path: &str) -> Vec<Vec<String>> {
+    let root = crate::os::Credentials::default();
+    let text = process.files().read(path, &root).unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().map(|l| l.split(':').map(str::to_owned).collect()).collect()
+}
+
+fn name_by_id(process: &Process, path: &str, id: u32) -> Option<String> {
+    let id = id.to_string();
+    table(process, path).into_iter().find(|row| row.get(2) == Some(&id)).and_then(|row| row.into_iter().next())
+}
+
+/// The user's name in the image's `/etc/passwd`, or the number.
+pub(super) fn user_name(process: &Process, uid: u32) -> String {
+    name_by_id(process, "/etc/passwd", uid).unwrap_or_else(|| uid.to_string())
+}
+
+/// `id [-ugGn]`.
+pub(super) async fn id(process: Process) -> Code {
+    let options = match Options::read(&process.args(), "ugGnr", "") {
+        Ok(options) => options,
+        Err(letter) => return bad_option(&process, letter).await,
+    };
+    let who = process.credentials();
+    let mut groups = vec![who.gid];
+    groups.extend(who.groups.iter().filter(|g| **g != who.gid));
+    let group = |gid: u32| name_by_id(&process, "/etc/group", gid);
+    let unknown = |kind: &str, n: u32| format!("id: unknown ID {n}\n{kind}");
+    let text = if options.has('u') || options.has('g') || options.has('G') {
+        let user = options.has('u');
+        let ids = if options.has('G') { groups } else { vec![if user { who.uid } else { who.gid }] };
+        let shown: Vec<String> = ids
+            .iter()
+            .map(|n| {
+                let name = if user { name_by_id(&process, "/etc/passwd", *n) } else { group(*n) };
+                if options.has('n') { name.unwrap_or_else(|| n.to_string()) } else { n.to_string() }
+            })
+            .collect();
+        shown.join(" ")
+    } else {
+        let _ = unknown;
+        let named = |n: u32, name: Option<String>| name.map_or(n.to_string(), |name| format!("{n}({name})"));
+        let list: Vec<String> = groups.iter().map(|g| named(*g, group(*g))).collect();
+        format!(
+            "uid={} gid={} groups={}",
+            named(who.uid, name_by_id(&process, "/etc/passwd", who.uid)),
+            named(who.gid, group(who.gid)),
+            list.join(",")
+        )
+    };
+    i32::from(process.out(text + "\n").await.is_err())
+}
+
+/// `whoami`.
+pub(super) async fn whoami(process: Process) -> Code {
+    let uid = process.credentials().uid;
+    match name_by_id(&process, "/etc/passwd", uid) {
+        Some(name) => i32::from(process.out(name + "\n").await.is_err()),
+        None => {
+            process.err(format!("whoami: unknown uid {uid}\n")).await;
+            1
+        }
+    }
+}
+
+/// `hostname [-f] [-i] [-s]`, or setting it.
+pub(super) async fn hostname(process: Process) -> Code {
+    let options = match Options::read(&process.args(), "fisd", "") {
+        Ok(options) => options,
+        Err(letter) => return bad_option(&process, letter).await,
+    };
+    if !options.rest.is_empty() {
+        process.err("hostname: sethostname: Operation not permitted\n").await;
+        return 1;
+    }
+    let around = process.kernel().surroundings();
+    let text = if options.has('i') {
+        around.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    } else if options.has('s') {
+        around.hostname.split('.').next().unwrap_or_default().to_owned()
+    } else {
+        around.hostname.clone()
+    };
+    i32::from(process.out(text + "\n").await.is_err())
+}
+
+/// `uname [-asnrvmo]`.
+pub(super) async fn uname(process: Process) -> Code {
+    let options = match Options::read(&process.args(), "asnrvmpio", "") {
+        Ok(options) => options,
+        Err(letter) => return bad_option(&process, letter).await,
+    };
+    let around = process.kernel().surroundings();
+    let facts = around.world.machine.facts().unwrap_or_else(|_| world::machine::Facts::simulated());
+    let machine = match facts.architecture.as_str() {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        other => other,
+    };
+    let all = options.has('a');
+    let columns = [
+        ('s', "Linux".to_owned()),
+        ('n', around.hostname.clone()),
+        ('r', facts.kernel_version.clone()),
+        ('v', "#1 SMP".to_owned()),
+        ('m', machine.to_owned()),
+        ('o', "GNU/Linux".to_owned()),
+    ];
+    let mut shown: Vec<String> = columns.iter().filter(|(l, _)| all || options.has(*l)).map(|(_, v)| v.clone()).collect();
+    if shown.is_empty() {
+        shown.push("Linux".to_owned());
+    }
+    i32::from(process.out(shown.join(" ") + "\n").await.is_err())
+}
+
+/// `nproc`.
+pub(super) async fn nproc(process: Process) -> Code {
+    let cpus = process.kernel().surroundings().world.machine.facts().map_or(1, |f| f.cpus);
+    i32::from(process.out(format!("{cpus}\n")).await.is_err())
+}

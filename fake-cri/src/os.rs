@@ -1,0 +1,31 @@
+//! A small operating system for simulated containers: processes, signals, file descriptors, a file tree. Not a shell and not a runtime.
+//!
+//! Programs are async functions over a [`Process`]; they wait in `tokio::time`, so under a paused clock a day of `sleep` costs nothing.
+//! What a Linux kernel would refuse, this one refuses with the same error number; what it has no model for, it says so plainly.
+
+pub mod errno;
+pub mod files;
+pub mod kernel;
+pub mod overlay;
+pub mod pipe;
+pub mod process;
+pub mod servers;
+pub mod signal;
+pub mod surroundings;
+
+pub use errno::Errno;
+pub use files::{FileTree, Mount, OpenMode};
+pub use kernel::{Exit, Kernel, Launch};
+pub use pipe::{Descriptor, OpenFile};
+pub use process::{Credentials, Process};
+pub use signal::{Disposition, Signal};
+pub use surroundings::Surroundings;
+
+/// Numbers of a process within its kernel.
+pub type Pid = u32;
+
+/// Exit status of a program, 0 to 255.
+pub type Code = i32;
+
+/// A program: runs as a process to its exit status.
+pub type Program = Box<dyn FnOnce(Process) -> futures_util::future::BoxFuture<'static, Code> + Send>;

@@ -1,0 +1,406 @@
+//! The file tree that processes of one container see: mounts over an image, links resolved across them, permissions checked.
+//!
+//! Every mount is a [`world::Files`], so a volume of the host, a tmpfs and an image are the same to the code above.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use futures_util::future::BoxFuture;
+use world::{
+    Files,
+    files::{DirEntry, FileKind, Metadata},
+};
+
+use super::{
+    Credentials, Descriptor, Errno, OpenFile,
+    pipe::{Endless, Null},
+};
+
+/// Most symbolic links followed in one look-up, as Linux.
+const LINK_LIMIT: u32 = 40;
+
+/// Most bytes of one file that a process may read.
+const FILE_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// Something mounted.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// Where, in the container: absolute and without links.
+    pub at: PathBuf,
+    /// What holds it.
+    pub files: Files,
+    /// What part of that: a directory, or a single file.
+    pub root: PathBuf,
+    /// Whether writing is refused.
+    pub read_only: bool,
+    /// Type and source for `/proc/mounts`.
+    pub kind: &'static str,
+}
+
+/// The mounts of one container. Clones share them.
+#[derive(Clone, Debug)]
+pub struct FileTree(Arc<RwLock<Vec<Mount>>>);
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenMode {
+    /// For reading.
+    pub read: bool,
+    /// For writing.
+    pub write: bool,
+    /// Every write goes to the end.
+    pub append: bool,
+    /// Made if missing.
+    pub create: bool,
+    /// Emptied.
+    pub truncate: bool,
+}
+
+impl OpenMode {
+    /// `<`
+    pub const READ: Self = Self { read: true, write: false, append: false, create: false, truncate: false };
+    /// `>`
+    pub const WRITE: Self = Self { read: false, write: true, append: false, create: true, truncate: true };
+    /// `>>`
+    pub const APPEND: Self = Self { read: false, write: true, append: true, create: true, truncate: false };
+}
+
+/// A place found: in which mount, and where there.
+#[derive(Clone, Debug)]
+pub struct Place {
+    mount: Mount,
+    /// Path in the mount's own files.
+    inner: PathBuf,
+    /// Path in the container, without links.
+    pub path: PathBuf,
+}
+
+impl Place {
+    fn writable(&self) -> Result<(), Errno> {
+        if self.mount.read_only { Err(Errno::ReadOnly) } else { Ok(()) }
+    }
+}
+
+impl FileTree {
+    /// A tree with `root` at `/`.
+    pub fn new(root: Mount) -> Self {
+        Self(Arc::new(RwLock::new(vec![root])))
+    }
+
+    /// Mounts something on top of what is there.
+    pub fn mount(&self, mount: Mount) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(mount);
+    }
+
+    /// Everything mounted, in order.
+    pub fn mounts(&self) -> Vec<Mount> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Which mount holds an absolute path without links: the latest of the deepest.
+    fn holder(&self, path: &Path) -> Place {
+        let mounts = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut best = &mounts[0];
+        for mount in mounts.iter().skip(1) {
+            if path.starts_with(&mount.at) && mount.at.components().count() >= best.at.components().count() {
+                best = mount;
+            }
+        }
+        let below = path.strip_prefix(&best.at).unwrap_or(Path::new(""));
+        let inner = if below.as_os_str().is_empty() { best.root.clone() } else { best.root.join(below) };
+        Place { mount: best.clone(), inner, path: path.to_owned() }
+    }
+
+    /// Finds an absolute path, following links in all but the last part, and there too if `follow`.
+    pub fn find(&self, path: &str, follow: bool) -> Result<Place, Errno> {
+        let mut found = PathBuf::from("/");
+        let mut rest: Vec<String> = parts(path);
+        rest.reverse();
+        let mut links = 0;
+        while let Some(part) = rest.pop() {
+            if part == ".." {
+                found.pop();
+                continue;
+            }
+            let place = self.holder(&found.join(&part));
+            let last = rest.is_empty();
+            let kind = place.mount.files.symlink_metadata(&place.inner).map(|m| m.kind);
+            match kind {
+                Ok(FileKind::Symlink) if !last || follow => {
+                    links += 1;
+                    if links > LINK_LIMIT {
+                        return Err(Errno::Loop);
+                    }
+                    let target = place.mount.files.read_link(&place.inner)?;
+                    let target = target.to_string_lossy().into_owned();
+                    if target.starts_with('/') {
+                        found = PathBuf::from("/");
+                    }
+                    rest.extend(parts(&target).into_iter().rev());
+                    continue;
+                }
+                Ok(FileKind::Directory) => {}
+                Ok(_) if !last => return Err(Errno::NotDirectory),
+                Err(error) if !last => {
+                    let implied = self.has_mount_below(&place.path);
+                    if !implied {
+                        return Err(error.into());
+                    }
+                }
+                _ => {}
+            }
+            found = place.path;
+        }
+        Ok(self.holder(&found))
+    }
+
+    fn has_mount_below(&self, path: &Path) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|m| m.at.starts_with(path) && m.at != path)
+    }
+
+    /// Facts about a path, following links.
+    pub fn stat(&self, path: &str) -> Result<Metadata, Errno> {
+        let place = self.find(path, true)?;
+        Ok(place.mount.files.metadata(&place.inner)?)
+    }
+
+    /// Facts about a path itself.
+    pub fn lstat(&self, path: &str) -> Result<Metadata, Errno> {
+        let place = self.find(path, false)?;
+        Ok(place.mount.files.symlink_metadata(&place.inner)?)
+    }
+
+    /// Where a link points.
+    pub fn read_link(&self, path: &str) -> Result<String, Errno> {
+        let place = self.find(path, false)?;
+        Ok(place.mount.files.read_link(&place.inner)?.to_string_lossy().into_owned())
+    }
+
+    /// Lists a directory, with what is mounted in it.
+    pub fn list(&self, path: &str, who: &Credentials) -> Result<Vec<DirEntry>, Errno> {
+        let place = self.find(path, true)?;
+        let facts = place.mount.files.metadata(&place.inner)?;
+        if facts.kind != FileKind::Directory {
+            return Err(Errno::NotDirectory);
+        }
+        allow(who, &facts, 4)?;
+        let mut entries = place.mount.files.read_dir(&place.inner)?;
+        for mount in self.mounts() {
+            if mount.at.parent() == Some(&place.path)
+                && let Some(name) = mount.at.file_name().map(|n| n.to_string_lossy().into_owned())
+                && !entries.iter().any(|e| e.name == name)
+            {
+                let kind = mount.files.metadata(&mount.root).map_or(FileKind::Directory, |m| m.kind);
+                entries.push(DirEntry { name, kind });
+            }
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    /// Reads a file whole.
+    pub fn read(&self, path: &str, who: &Credentials) -> Result<Vec<u8>, Errno> {
+        let place = self.find(path, true)?;
+        let facts = place.mount.files.metadata(&place.inner)?;
+        allow(who, &facts, 4)?;
+        Ok(place.mount.files.read(&place.inner, FILE_LIMIT)?)
+    }
+
+    /// Whether a path names a program, and its content's start.
+    pub fn executable(&self, path: &str, who: &Credentials) -> Result<Vec<u8>, Errno> {
+        let place = self.find(path, true)?;
+        let facts = place.mount.files.metadata(&place.inner)?;
+        if facts.kind != FileKind::File || !who.may(facts.uid, facts.gid, facts.mode, 1) {
+            return Err(Errno::Access);
+        }
+        Ok(place.mount.files.read(&place.inner, FILE_LIMIT)?)
+    }
+
+    /// Opens a file.
+    pub fn open(&self, path: &str, mode: OpenMode, who: &Credentials) -> Result<Descriptor, Errno> {
+        match path {
+            "/dev/null" => return Ok(Arc::new(Null)),
+            "/dev/zero" => return Ok(Arc::new(Endless(0))),
+            _ => {}
+        }
+        let place = self.find(path, true)?;
+        let facts = match place.mount.files.metadata(&place.inner) {
+            Ok(facts) => facts,
+            Err(error) if mode.create && error.kind() == std::io::ErrorKind::NotFound => {
+                place.writable()?;
+                self.allow_in_parent(&place, who)?;
+                place.mount.files.write(&place.inner, b"", 0o644)?;
+                let _ = place.mount.files.chown(&place.inner, Some(who.uid), Some(who.gid));
+                place.mount.files.metadata(&place.inner)?
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if facts.kind == FileKind::Directory {
+            return Err(Errno::IsDirectory);
+        }
+        if mode.write {
+            place.writable()?;
+            allow(who, &facts, 2)?;
+        }
+        if mode.read {
+            allow(who, &facts, 4)?;
+        }
+        if mode.truncate {
+            place.mount.files.write(&place.inner, b"", facts.mode)?;
+        }
+        Ok(Arc::new(TreeFile { place, mode, position: AtomicU64::new(0), writer: Mutex::new(None) }))
+    }
+
+    fn allow_in_parent(&self, place: &Place, who: &Credentials) -> Result<(), Errno> {
+        let parent = place.path.parent().unwrap_or(Path::new("/"));
+        let holder = self.holder(parent);
+        let facts = holder.mount.files.metadata(&holder.inner)?;
+        if facts.kind != FileKind::Directory {
+            return Err(Errno::NotDirectory);
+        }
+        allow(who, &facts, 3)
+    }
+
+    fn change(&self, path: &str, who: &Credentials) -> Result<Place, Errno> {
+        let place = self.find(path, false)?;
+        let holder = self.holder(place.path.parent().unwrap_or(Path::new("/")));
+        holder.writable()?;
+        self.allow_in_parent(&place, who)?;
+        if place.path == place.mount.at && place.path != Path::new("/") {
+            return Err(Errno::Busy);
+        }
+        Ok(place)
+    }
+
+    /// Makes a directory.
+    pub fn make_dir(&self, path: &str, mode: u32, who: &Credentials) -> Result<(), Errno> {
+        let place = self.find(path, false)?;
+        if place.mount.files.symlink_metadata(&place.inner).is_ok() {
+            return Err(Errno::Exists);
+        }
+        let place = self.change(path, who)?;
+        place.mount.files.create_dir(&place.inner, mode)?;
+        let _ = place.mount.files.chown(&place.inner, Some(who.uid), Some(who.gid));
+        Ok(())
+    }
+
+    /// Removes a file or a link.
+    pub fn remove_file(&self, path: &str, who: &Credentials) -> Result<(), Errno> {
+        let place = self.change(path, who)?;
+        Ok(place.mount.files.remove_file(&place.inner)?)
+    }
+
+    /// Removes an empty directory.
+    pub fn remove_dir(&self, path: &str, who: &Credentials) -> Result<(), Errno> {
+        let place = self.change(path, who)?;
+        Ok(place.mount.files.remove_dir(&place.inner)?)
+    }
+
+    /// Makes a symbolic link.
+    pub fn symlink(&self, target: &str, link: &str, who: &Credentials) -> Result<(), Errno> {
+        let place = self.change(link, who)?;
+        Ok(place.mount.files.symlink(Path::new(target), &place.inner)?)
+    }
+
+    /// Moves within one mount.
+    pub fn rename(&self, from: &str, to: &str, who: &Credentials) -> Result<(), Errno> {
+        let from = self.change(from, who)?;
+        let to = self.change(to, who)?;
+        if from.mount.at != to.mount.at {
+            return Err(Errno::CrossDevice);
+        }
+        Ok(from.mount.files.rename(&from.inner, &to.inner)?)
+    }
+
+    /// Sets permission bits.
+    pub fn set_mode(&self, path: &str, mode: u32, who: &Credentials) -> Result<(), Errno> {
+        let place = self.find(path, true)?;
+        let facts = place.mount.files.metadata(&place.inner)?;
+        place.writable()?;
+        if who.uid != 0 && who.uid != facts.uid {
+            return Err(Errno::NotPermitted);
+        }
+        Ok(place.mount.files.set_mode(&place.inner, mode)?)
+    }
+
+    /// Sets owner and group.
+    pub fn chown(&self, path: &str, uid: Option<u32>, gid: Option<u32>, who: &Credentials) -> Result<(), Errno> {
+        let place = self.find(path, true)?;
+        place.mount.files.metadata(&place.inner)?;
+        place.writable()?;
+        if who.uid != 0 {
+            return Err(Errno::NotPermitted);
+        }
+        Ok(place.mount.files.chown(&place.inner, uid, gid)?)
+    }
+}
+
+/// The parts of a path, `.` and empty ones left out.
+fn parts(path: &str) -> Vec<String> {
+    path.split('/').filter(|p| !p.is_empty() && *p != ".").map(str::to_owned).collect()
+}
+
+fn allow(who: &Credentials, facts: &Metadata, wanted: u32) -> Result<(), Errno> {
+    let kind = if facts.kind == FileKind::Directory { 0o4_0000 } else { 0 };
+    if who.may(facts.uid, facts.gid, facts.mode | kind, wanted) { Ok(()) } else { Err(Errno::Access) }
+}
+
+/// An open file of the tree.
+#[derive(Debug)]
+struct TreeFile {
+    place: Place,
+    mode: OpenMode,
+    position: AtomicU64,
+    writer: Mutex<Option<Writer>>,
+}
+
+/// An appending handle of the mount.
+struct Writer(Box<dyn world::files::Append>);
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
+impl TreeFile {
+    fn read_now(&self, max: usize) -> Result<Vec<u8>, Errno> {
+        if !self.mode.read {
+            return Err(Errno::BadDescriptor);
+        }
+        let all = self.place.mount.files.read(&self.place.inner, FILE_LIMIT)?;
+        let from = usize::try_from(self.position.load(Ordering::Acquire)).unwrap_or(usize::MAX).min(all.len());
+        let to = from.saturating_add(max).min(all.len());
+        self.position.store(to as u64, Ordering::Release);
+        Ok(all.get(from..to).unwrap_or_default().to_vec())
+    }
+
+    fn write_now(&self, bytes: &[u8]) -> Result<(), Errno> {
+        if !self.mode.write {
+            return Err(Errno::BadDescriptor);
+        }
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = match writer.as_mut() {
+            Some(writer) => writer,
+            None => writer.insert(Writer(self.place.mount.files.append(&self.place.inner, 0o644)?)),
+        };
+        Ok(writer.0.append(bytes)?)
+    }
+}
+
+impl OpenFile for TreeFile {
+    fn read(&self, max: usize) -> BoxFuture<'_, Result<Vec<u8>, Errno>> {
+        let result = self.read_now(max);
+        Box::pin(async move { result })
+    }
+
+    fn write<'a>(&'a self, bytes: &'a [u8]) -> BoxFuture<'a, Result<(), Errno>> {
+        let result = self.write_now(bytes);
+        Box::pin(async move { result })
+    }
+}

@@ -1,0 +1,190 @@
+//! The fake runtime itself: its parts, and what all operations share. The operations are in the files below.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use cri_proto::v1::{ContainerEventResponse, ContainerEventType};
+use tonic::Status;
+use world::{Tasks, World, files::FileSystem as _, random, sim::MemoryFiles};
+
+use crate::{
+    catalogue::{Catalogue, ImageKind},
+    config::Config,
+    events::Events,
+    faults::Faults,
+    journal::Journal,
+    ledger::Ledger,
+    model::{Container, Sandbox, State, find},
+    network::Addresses,
+    rootfs,
+};
+
+mod containers;
+mod exec;
+mod images;
+mod launch;
+mod metrics;
+mod sandboxes;
+mod stats;
+
+/// A fake runtime. Shared by all connections.
+#[derive(Debug)]
+pub struct Runtime {
+    pub(crate) world: World,
+    pub(crate) config: Config,
+    /// Processes live here; they outlive connections and a crash of the server.
+    pub(crate) processes: Tasks,
+    state: Mutex<State>,
+    images: Mutex<Catalogue>,
+    trees: Mutex<BTreeMap<String, Arc<MemoryFiles>>>,
+    ids: Mutex<world::Rng>,
+    pub(crate) addresses: Addresses,
+    pub(crate) events: Events,
+    pub(crate) faults: Faults,
+    pub(crate) journal: Journal,
+    pub(crate) ledger: Ledger,
+}
+
+/// `NotFound`, in the words of the common runtimes.
+fn not_found(kind: &str, id: &str) -> Status {
+    Status::not_found(format!("an error occurred when try to find {kind} \"{id}\": not found"))
+}
+
+impl Runtime {
+    /// A runtime with nothing in it.
+    pub(crate) fn new(world: World, config: Config, processes: Tasks) -> Result<Self, String> {
+        let faults = Faults::new(world.random.fork("fake-cri/faults"));
+        faults.set(config.faults.clone())?;
+        Ok(Self {
+            state: Mutex::default(),
+            images: Mutex::new(config.images.clone()),
+            trees: Mutex::default(),
+            ids: Mutex::new(world.random.fork("fake-cri/ids")),
+            addresses: Addresses::new(config.pod_cidr),
+            events: Events::default(),
+            faults,
+            journal: Journal::new(config.journal_limit),
+            ledger: Ledger::default(),
+            processes,
+            config,
+            world,
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn images(&self) -> MutexGuard<'_, Catalogue> {
+        self.images.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn new_id(&self) -> String {
+        random::hex(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner), 64)
+    }
+
+    /// Wall-clock time in nanoseconds since the epoch.
+    pub(crate) fn now(&self) -> i64 {
+        i64::try_from(self.world.clock.now().as_nanosecond()).unwrap_or(i64::MAX)
+    }
+
+    /// The shared files of a kind of image.
+    fn tree(&self, kind: ImageKind) -> Arc<MemoryFiles> {
+        let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        trees.entry(format!("{kind:?}")).or_insert_with(|| rootfs::build(kind, &self.world.clock)).clone()
+    }
+
+    /// A sandbox by id or the start of one.
+    pub(crate) fn sandbox(&self, id: &str) -> Result<Sandbox, Status> {
+        find(&self.lock().sandboxes, id).cloned().ok_or_else(|| not_found("sandbox", id))
+    }
+
+    /// A container by id or the start of one.
+    pub(crate) fn container(&self, id: &str) -> Result<Container, Status> {
+        find(&self.lock().containers, id).cloned().ok_or_else(|| not_found("container", id))
+    }
+
+    /// Tells subscribers what became of a container or a sandbox, with the pod as it is now.
+    fn announce(self: &Arc<Self>, id: &str, kind: ContainerEventType, sandbox: &str) {
+        if !self.config.events {
+            return;
+        }
+        let event = {
+            let state = self.lock();
+            let held = state.sandboxes.get(sandbox);
+            ContainerEventResponse {
+                container_id: id.to_owned(),
+                container_event_type: kind as i32,
+                created_at: self.now(),
+                pod_sandbox_status: held.map(Sandbox::status),
+                containers_statuses: state.containers_of(sandbox).into_iter().map(Container::status).collect(),
+            }
+        };
+        let delay = self.events.delay();
+        if delay.is_zero() {
+            self.events.send(event);
+            return;
+        }
+        let runtime = self.clone();
+        drop(self.processes.spawn("late event", async move {
+            tokio::time::sleep(delay).await;
+            runtime.events.send(event);
+        }));
+    }
+
+    /// Makes a directory for what the runtime keeps on the node, as far as that can be done.
+    pub(crate) fn prepare_directories(&self) {
+        for path in [self.config.image_mountpoint.as_str()] {
+            let _ = self.world.files.create_dir_all(Path::new(path), 0o755);
+        }
+    }
+
+    /// Kills every process and forgets everything: what a reboot of the node leaves.
+    pub(crate) fn forget(&self) {
+        let mut state = self.lock();
+        for container in state.containers.values() {
+            if let Some(kernel) = &container.kernel {
+                kernel.signal_all(crate::os::Signal::KILL);
+            }
+        }
+        for id in state.sandboxes.keys() {
+            self.addresses.free(id);
+        }
+        state.containers.clear();
+        state.sandboxes.clear();
+    }
+
+    /// Kills every process but remembers what there was: what a restart of the node leaves of a runtime that keeps its state.
+    pub(crate) fn power_off(self: &Arc<Self>) {
+        let now = self.now();
+        let mut state = self.lock();
+        for container in state.containers.values_mut() {
+            if let Some(kernel) = container.kernel.take() {
+                kernel.signal_all(crate::os::Signal::KILL);
+            }
+            if container.state == cri_proto::v1::ContainerState::ContainerRunning {
+                container.state = cri_proto::v1::ContainerState::ContainerExited;
+                container.exit_code = 255;
+                container.reason = "Unknown".to_owned();
+                container.finished_at = now;
+            }
+            container.log.close();
+        }
+        for sandbox in state.sandboxes.values_mut() {
+            sandbox.ready = false;
+            sandbox.ips.clear();
+            self.addresses.free(&sandbox.id);
+        }
+    }
+
+    /// A memory file system with the files that every container of a pod gets.
+    fn pod_files(&self, hostname: &str, resolver: &str) -> world::Files {
+        let files = MemoryFiles::empty(self.world.clock.clone());
+        let _ = files.write(Path::new("/hostname"), format!("{hostname}\n").as_bytes(), 0o644);
+        let _ = files.write(Path::new("/resolv.conf"), resolver.as_bytes(), 0o644);
+        world::Files::new(files)
+    }
+}

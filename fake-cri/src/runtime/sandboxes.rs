@@ -1,0 +1,214 @@
+//! Sandboxes: run, stop, remove, look at.
+
+use std::sync::Arc;
+
+use cri_proto::v1::{self, ContainerEventType, ContainerState, NamespaceMode};
+use tonic::Status;
+
+use super::Runtime;
+use crate::{
+    model::{Sandbox, find},
+    os::Signal,
+};
+
+impl Runtime {
+    /// RunPodSandbox.
+    pub(crate) async fn run_pod_sandbox(self: &Arc<Self>, request: v1::RunPodSandboxRequest) -> Result<v1::RunPodSandboxResponse, Status> {
+        let config = request.config.ok_or_else(|| Status::invalid_argument("sandbox config is nil"))?;
+        let metadata = config.metadata.clone().ok_or_else(|| Status::invalid_argument("sandbox config must include metadata"))?;
+        if metadata.name.is_empty() || metadata.uid.is_empty() || metadata.namespace.is_empty() {
+            return Err(Status::invalid_argument("sandbox metadata needs a name, a uid and a namespace"));
+        }
+        if !matches!(request.runtime_handler.as_str(), "" | "runc" | "crun") {
+            return Err(Status::unknown(format!("no runtime for \"{}\" is configured", request.runtime_handler)));
+        }
+        let security = config.linux.as_ref().and_then(|l| l.security_context.clone()).unwrap_or_default();
+        if security.run_as_group.is_some() && security.run_as_user.is_none() {
+            return Err(Status::invalid_argument("run_as_group is specified without run_as_user"));
+        }
+        check_user_namespace(security.namespace_options.as_ref().and_then(|n| n.userns_options.as_ref()))?;
+        let id = self.new_id();
+        {
+            let state = self.lock();
+            let taken = state.sandboxes.values().find(|s| s.config.metadata.as_ref() == Some(&metadata));
+            if let Some(taken) = taken {
+                let name = format!("{}_{}_{}_{}", metadata.name, metadata.namespace, metadata.uid, metadata.attempt);
+                return Err(Status::unknown(format!(
+                    "failed to reserve sandbox name \"{name}\": name \"{name}\" is reserved for \"{}\"",
+                    taken.id
+                )));
+            }
+        }
+        let host_network = security.namespace_options.as_ref().is_some_and(|n| n.network == NamespaceMode::Node as i32);
+        let ips = if host_network {
+            Vec::new()
+        } else {
+            let ip = self.addresses.take(&id).ok_or_else(|| {
+                Status::unknown(format!(
+                    "failed to setup network for sandbox \"{id}\": plugin type=\"bridge\" failed (add): failed to allocate for range 0: no IP addresses \
+                     available in range set"
+                ))
+            })?;
+            vec![ip]
+        };
+        let node = self.world.machine.facts().map(|f| f.hostname).unwrap_or_default();
+        let hostname = if config.hostname.is_empty() { node } else { config.hostname.clone() };
+        let files = self.pod_files(&hostname, &resolver(config.dns_config.as_ref()));
+        let mut sandbox = Sandbox {
+            id: id.clone(),
+            handler: request.runtime_handler,
+            ready: true,
+            created_at: self.now(),
+            order: 0,
+            ips,
+            shared: None,
+            files,
+            config,
+        };
+        if sandbox.shares_processes() {
+            sandbox.shared = Some(self.new_kernel(&sandbox));
+        }
+        {
+            let mut state = self.lock();
+            state.next += 1;
+            sandbox.order = state.next;
+            state.sandboxes.insert(id.clone(), sandbox);
+        }
+        self.ledger.opened("sandbox", &id);
+        self.announce(&id, ContainerEventType::ContainerCreatedEvent, &id);
+        self.announce(&id, ContainerEventType::ContainerStartedEvent, &id);
+        Ok(v1::RunPodSandboxResponse { pod_sandbox_id: id })
+    }
+
+    /// StopPodSandbox: kills what runs in it, frees its network. Unknown and stopped ones are fine.
+    pub(crate) async fn stop_pod_sandbox(self: &Arc<Self>, id: &str) -> Result<(), Status> {
+        if id.is_empty() {
+            return Err(Status::invalid_argument("the id of the sandbox is empty"));
+        }
+        let Some(sandbox) = find(&self.lock().sandboxes, id).cloned() else { return Ok(()) };
+        let running: Vec<_> = {
+            let state = self.lock();
+            let of = state.containers_of(&sandbox.id);
+            of.into_iter().filter(|c| c.state == ContainerState::ContainerRunning).cloned().collect()
+        };
+        for container in &running {
+            if let Some(process) = &container.process {
+                process.signal(Signal::KILL);
+            }
+        }
+        for container in &running {
+            self.wait_exited(&container.id).await;
+        }
+        let was_ready = {
+            let mut state = self.lock();
+            match state.sandboxes.get_mut(&sandbox.id) {
+                Some(held) => {
+                    held.ips.clear();
+                    std::mem::replace(&mut held.ready, false)
+                }
+                None => false,
+            }
+        };
+        self.addresses.free(&sandbox.id);
+        if let Some(kernel) = &sandbox.shared {
+            kernel.signal_all(Signal::KILL);
+        }
+        if was_ready {
+            self.announce(&sandbox.id, ContainerEventType::ContainerStoppedEvent, &sandbox.id);
+        }
+        Ok(())
+    }
+
+    /// RemovePodSandbox: with all its containers. Unknown ones are fine.
+    pub(crate) async fn remove_pod_sandbox(self: &Arc<Self>, id: &str) -> Result<(), Status> {
+        if id.is_empty() {
+            return Err(Status::invalid_argument("the id of the sandbox is empty"));
+        }
+        let Some(sandbox) = find(&self.lock().sandboxes, id).cloned() else { return Ok(()) };
+        self.stop_pod_sandbox(&sandbox.id).await?;
+        let containers: Vec<String> = self.lock().containers_of(&sandbox.id).into_iter().map(|c| c.id.clone()).collect();
+        for container in containers {
+            self.remove_container(&container).await?;
+        }
+        self.lock().sandboxes.remove(&sandbox.id);
+        self.ledger.closed("sandbox", &sandbox.id);
+        self.announce(&sandbox.id, ContainerEventType::ContainerDeletedEvent, &sandbox.id);
+        Ok(())
+    }
+
+    /// PodSandboxStatus.
+    pub(crate) fn pod_sandbox_status(&self, request: &v1::PodSandboxStatusRequest) -> Result<v1::PodSandboxStatusResponse, Status> {
+        let sandbox = self.sandbox(&request.pod_sandbox_id)?;
+        let mut response = v1::PodSandboxStatusResponse { status: Some(sandbox.status()), ..Default::default() };
+        if self.config.events {
+            let state = self.lock();
+            response.containers_statuses = state.containers_of(&sandbox.id).into_iter().map(|c| c.status()).collect();
+            response.timestamp = self.now();
+        }
+        if request.verbose {
+            let info = serde_json::json!({
+                "runtimeType": "io.podlab.fake",
+                "config": cri_proto::to_json(&sandbox.config),
+                "pid": 1,
+            });
+            response.info.insert("info".to_owned(), info.to_string());
+        }
+        Ok(response)
+    }
+
+    /// ListPodSandbox: newest first.
+    pub(crate) fn list_pod_sandbox(&self, filter: Option<&v1::PodSandboxFilter>) -> Vec<v1::PodSandbox> {
+        let state = self.lock();
+        let mut found: Vec<&Sandbox> = state.sandboxes.values().collect();
+        if let Some(filter) = filter {
+            if !filter.id.is_empty() {
+                let wanted = find(&state.sandboxes, &filter.id).map(|s| s.id.clone());
+                found.retain(|s| Some(&s.id) == wanted.as_ref());
+            }
+            if let Some(wanted) = &filter.state {
+                found.retain(|s| s.ready == (wanted.state == v1::PodSandboxState::SandboxReady as i32));
+            }
+            found.retain(|s| filter.label_selector.iter().all(|(k, v)| s.config.labels.get(k) == Some(v)));
+        }
+        found.sort_by_key(|s| std::cmp::Reverse(s.order));
+        found.into_iter().map(Sandbox::listed).collect()
+    }
+}
+
+/// What real runtimes refuse of user namespaces.
+fn check_user_namespace(options: Option<&v1::UserNamespace>) -> Result<(), Status> {
+    let Some(options) = options else { return Ok(()) };
+    let bad = |text: &str| Err(Status::invalid_argument(format!("user namespaces: {text}")));
+    match NamespaceMode::try_from(options.mode) {
+        Ok(NamespaceMode::Node) if options.uids.is_empty() && options.gids.is_empty() => Ok(()),
+        Ok(NamespaceMode::Node) => bad("mode NODE takes no mappings"),
+        Ok(NamespaceMode::Pod) => {
+            for maps in [&options.uids, &options.gids] {
+                match maps.as_slice() {
+                    [] => {}
+                    [one] if one.container_id == 0 => {}
+                    [_] => return bad("the mapping must begin at container id 0"),
+                    _ => return bad("only one mapping is supported"),
+                }
+            }
+            Ok(())
+        }
+        _ => bad("only the modes POD and NODE are supported"),
+    }
+}
+
+/// The text of `/etc/resolv.conf`.
+fn resolver(dns: Option<&v1::DnsConfig>) -> String {
+    let Some(dns) = dns else { return String::new() };
+    let mut text = String::new();
+    if !dns.searches.is_empty() {
+        text.push_str(&format!("search {}\n", dns.searches.join(" ")));
+    }
+    for server in &dns.servers {
+        text.push_str(&format!("nameserver {server}\n"));
+    }
+    if !dns.options.is_empty() {
+        text.push_str(&format!("options {}\n", dns.options.join(" ")));
+    }
+    text
+}

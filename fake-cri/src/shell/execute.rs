@@ -1,0 +1,682 @@
+//! Running a syntax tree: lists, pipelines, compound commands, functions, programs, traps.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use brush_parser::ast::{
+    AndOr, AndOrList, AssignmentName, AssignmentValue, CaseItemPostAction, Command, CommandPrefixOrSuffixItem as Item, CompoundCommand,
+    CompoundList, IoRedirect, Pipeline, RedirectList, SeparatorOperator, SimpleCommand, Word,
+};
+use futures_util::future::BoxFuture;
+
+use super::{
+    DEPTH_LIMIT, builtins,
+    pattern::matches,
+    state::{Flow, Shell},
+    syntax,
+};
+use crate::{
+    applets,
+    os::{
+        Code, Process,
+        pipe::{Null, pipe, read_all},
+    },
+};
+
+impl Shell {
+    /// Runs a script to its end, with the EXIT trap. The exit status.
+    pub(super) fn run_script<'a>(&'a mut self, script: &'a str, last: bool) -> BoxFuture<'a, Code> {
+        Box::pin(async move {
+            match syntax::parse(script) {
+                Ok(program) => {
+                    let lists = program.complete_commands;
+                    let count = lists.len();
+                    for (i, list) in lists.iter().enumerate() {
+                        if self.list(list, last && i + 1 == count && self.traps.is_empty()).await != Flow::Next {
+                            break;
+                        }
+                    }
+                }
+                Err(error) => {
+                    self.complain(error).await;
+                    self.status = 2;
+                }
+            }
+            self.exit_trap().await;
+            self.status
+        })
+    }
+
+    /// Runs what standard input gives, line by line as complete commands come in.
+    pub(super) async fn run_stdin(&mut self) -> Code {
+        let mut pending = String::new();
+        loop {
+            let line = match builtins::read_line(&self.process).await {
+                Ok(Some(line)) => line,
+                Ok(None) | Err(_) => break,
+            };
+            pending.push_str(&line);
+            pending.push('\n');
+            if pending.len() > super::SCRIPT_LIMIT {
+                self.complain("syntax error: script too long").await;
+                self.status = 2;
+                break;
+            }
+            let Ok(program) = syntax::parse(&pending) else { continue };
+            pending.clear();
+            let mut flow = Flow::Next;
+            for list in &program.complete_commands {
+                flow = self.list(list, false).await;
+                if flow != Flow::Next {
+                    break;
+                }
+            }
+            if flow == Flow::Exit {
+                break;
+            }
+        }
+        if !pending.trim().is_empty()
+            && let Err(error) = syntax::parse(&pending)
+        {
+            self.complain(error).await;
+            self.status = 2;
+        }
+        self.exit_trap().await;
+        self.status
+    }
+
+    async fn exit_trap(&mut self) {
+        if let Some(action) = self.traps.remove(&None).filter(|a| !a.is_empty()) {
+            let status = self.status;
+            if self.evaluate(&action).await != Flow::Exit {
+                self.status = status;
+            }
+        }
+    }
+
+    /// Runs a text in this shell: `eval`, traps, sourced files.
+    pub(super) fn evaluate<'a>(&'a mut self, script: &'a str) -> BoxFuture<'a, Flow> {
+        Box::pin(async move {
+            if self.depth >= DEPTH_LIMIT {
+                self.complain("maximum nesting exceeded").await;
+                self.status = 2;
+                return Flow::Exit;
+            }
+            match syntax::parse(script) {
+                Ok(program) => {
+                    self.depth += 1;
+                    let mut flow = Flow::Next;
+                    for list in &program.complete_commands {
+                        flow = self.list(list, false).await;
+                        if flow != Flow::Next {
+                            break;
+                        }
+                    }
+                    self.depth -= 1;
+                    flow
+                }
+                Err(error) => {
+                    self.complain(error).await;
+                    self.status = 2;
+                    Flow::Exit
+                }
+            }
+        })
+    }
+
+    /// Runs a list. `last`: nothing follows it in this process, so a program may take the shell's place.
+    pub(super) fn list<'a>(&'a mut self, list: &'a CompoundList, last: bool) -> BoxFuture<'a, Flow> {
+        Box::pin(async move {
+            let count = list.0.len();
+            for (i, item) in list.0.iter().enumerate() {
+                let flow = match item.1 {
+                    SeparatorOperator::Async => {
+                        self.background(&item.0).await;
+                        Flow::Next
+                    }
+                    SeparatorOperator::Sequence => self.and_or(&item.0, last && i + 1 == count).await,
+                };
+                if flow != Flow::Next {
+                    return flow;
+                }
+                let flow = self.traps_due().await;
+                if flow != Flow::Next {
+                    return flow;
+                }
+            }
+            Flow::Next
+        })
+    }
+
+    /// Runs the actions of signals that came in.
+    pub(super) async fn traps_due(&mut self) -> Flow {
+        while let Some(signal) = self.process.take_pending() {
+            let Some(action) = self.traps.get(&Some(signal)).cloned() else { continue };
+            let status = self.status;
+            let flow = self.evaluate(&action).await;
+            if flow != Flow::Next {
+                return flow;
+            }
+            self.status = status;
+        }
+        Flow::Next
+    }
+
+    async fn background(&mut self, list: &AndOrList) {
+        let list = list.clone();
+        let saved = self.process.descriptor(0).ok();
+        self.process.set_descriptor(0, Arc::new(Null));
+        let child = self.fork(move |mut shell| {
+            Box::pin(async move {
+                shell.and_or(&list, true).await;
+                shell.exit_trap().await;
+                shell.status
+            })
+        });
+        if let Some(file) = saved {
+            self.process.set_descriptor(0, file);
+        }
+        match child {
+            Some(child) => {
+                self.last_background = Some(child.pid());
+                self.status = 0;
+            }
+            None => self.cannot_fork().await,
+        }
+    }
+
+    async fn cannot_fork(&mut self) {
+        self.complain("can't fork: Resource temporarily unavailable").await;
+        self.status = 2;
+    }
+
+    /// Starts a copy of this shell as a child process.
+    pub(super) fn fork<F>(&self, run: F) -> Option<Process>
+    where
+        F: FnOnce(Shell) -> BoxFuture<'static, Code> + Send + 'static,
+    {
+        let copy = self.clone();
+        self.launch(self.process.args(), self.process.env(), Box::new(move |process| run(copy.subshell(process))))
+    }
+
+    async fn and_or(&mut self, list: &AndOrList, last: bool) -> Flow {
+        let single = list.additional.is_empty();
+        if !single {
+            self.tested += 1;
+        }
+        let mut flow = self.pipeline(&list.first, last && single).await;
+        let count = list.additional.len();
+        for (i, next) in list.additional.iter().enumerate() {
+            if flow != Flow::Next {
+                break;
+            }
+            let final_one = i + 1 == count;
+            if final_one {
+                self.tested -= 1;
+            }
+            let (wanted, pipeline) = match next {
+                AndOr::And(pipeline) => (self.status == 0, pipeline),
+                AndOr::Or(pipeline) => (self.status != 0, pipeline),
+            };
+            if wanted {
+                flow = self.pipeline(pipeline, last && final_one).await;
+            }
+            if final_one {
+                return flow;
+            }
+        }
+        if !single {
+            self.tested -= 1;
+        }
+        flow
+    }
+
+    async fn pipeline(&mut self, pipeline: &Pipeline, last: bool) -> Flow {
+        if pipeline.bang {
+            self.tested += 1;
+        }
+        let flow = match pipeline.seq.as_slice() {
+            [command] => self.command(command, last && !pipeline.bang).await,
+            commands => {
+                self.piped(commands).await;
+                Flow::Next
+            }
+        };
+        if pipeline.bang {
+            self.tested -= 1;
+            self.status = i32::from(self.status == 0);
+        }
+        let stop = flow == Flow::Next && self.exit_on_error && self.status != 0 && self.tested == 0 && !pipeline.bang;
+        if stop { Flow::Exit } else { flow }
+    }
+
+    async fn piped(&mut self, commands: &[Command]) {
+        let saved = (self.process.descriptor(0).ok(), self.process.descriptor(1).ok());
+        let mut children = Vec::new();
+        let mut input = None;
+        for (i, command) in commands.iter().enumerate() {
+            if let Some(reader) = input.take() {
+                self.process.set_descriptor(0, reader);
+            }
+            if i + 1 < commands.len() {
+                let (reader, writer) = pipe();
+                self.process.set_descriptor(1, writer);
+                input = Some(reader as crate::os::Descriptor);
+            } else if let Some(out) = &saved.1 {
+                self.process.set_descriptor(1, out.clone());
+            }
+            let command = command.clone();
+            let child = self.fork(move |mut shell| {
+                Box::pin(async move {
+                    shell.command(&command, true).await;
+                    shell.exit_trap().await;
+                    shell.status
+                })
+            });
+            match child {
+                Some(child) => children.push(child),
+                None => self.cannot_fork().await,
+            }
+        }
+        for (number, file) in [(0, saved.0), (1, saved.1)] {
+            match file {
+                Some(file) => self.process.set_descriptor(number, file),
+                None => self.process.close(number),
+            }
+        }
+        drop(input);
+        for child in children {
+            self.status = self.process.clone().wait_child(&child).await.code();
+        }
+    }
+
+    fn command<'a>(&'a mut self, command: &'a Command, last: bool) -> BoxFuture<'a, Flow> {
+        Box::pin(async move {
+            if self.no_execute {
+                return Flow::Next;
+            }
+            match command {
+                Command::Simple(simple) => self.simple(simple, last).await,
+                Command::Compound(compound, redirects) => self.with_redirects(compound, redirects.as_ref()).await,
+                Command::Function(definition) => {
+                    self.functions.insert(definition.fname.value.clone(), Arc::new(definition.body.clone()));
+                    self.status = 0;
+                    Flow::Next
+                }
+                Command::ExtendedTest(..) => {
+                    self.complain("[[: not found").await;
+                    self.status = 127;
+                    Flow::Next
+                }
+            }
+        })
+    }
+
+    async fn with_redirects(&mut self, compound: &CompoundCommand, redirects: Option<&RedirectList>) -> Flow {
+        let none = Vec::new();
+        let saved = match self.redirect(redirects.map_or(&none, |r| &r.0)).await {
+            Ok(saved) => saved,
+            Err(error) => {
+                self.complain(error).await;
+                self.status = 1;
+                return Flow::Next;
+            }
+        };
+        let flow = self.compound(compound).await;
+        self.restore(saved);
+        flow
+    }
+
+    async fn compound(&mut self, compound: &CompoundCommand) -> Flow {
+        match compound {
+            CompoundCommand::BraceGroup(group) => self.list(&group.list, false).await,
+            CompoundCommand::Subshell(subshell) => {
+                let list = subshell.list.clone();
+                let child = self.fork(move |mut shell| {
+                    Box::pin(async move {
+                        shell.list(&list, true).await;
+                        shell.exit_trap().await;
+                        shell.status
+                    })
+                });
+                match child {
+                    Some(child) => self.status = self.process.clone().wait_child(&child).await.code(),
+                    None => self.cannot_fork().await,
+                }
+                Flow::Next
+            }
+            CompoundCommand::IfClause(clause) => {
+                match self.condition(&clause.condition).await {
+                    Ok(true) => return self.list(&clause.then, false).await,
+                    Ok(false) => {}
+                    Err(flow) => return flow,
+                }
+                for branch in clause.elses.iter().flatten() {
+                    let taken = match &branch.condition {
+                        Some(condition) => self.condition(condition).await,
+                        None => Ok(true),
+                    };
+                    match taken {
+                        Ok(true) => return self.list(&branch.body, false).await,
+                        Ok(false) => {}
+                        Err(flow) => return flow,
+                    }
+                }
+                self.status = 0;
+                Flow::Next
+            }
+            CompoundCommand::WhileClause(clause) => self.repeat(&clause.0, &clause.1.list, true).await,
+            CompoundCommand::UntilClause(clause) => self.repeat(&clause.0, &clause.1.list, false).await,
+            CompoundCommand::ForClause(clause) => {
+                let values = match &clause.values {
+                    Some(words) => match self.fields(words).await {
+                        Ok(values) => values,
+                        Err(error) => return self.fatal(error).await,
+                    },
+                    None => self.parameters.clone(),
+                };
+                self.status = 0;
+                for value in values {
+                    if let Err(error) = self.set(&clause.variable_name, value) {
+                        return self.fatal(error).await;
+                    }
+                    let flow = self.list(&clause.body.list, false).await;
+                    if let Some(flow) = after_turn(flow) {
+                        return flow;
+                    }
+                    // A loop that never waits must still let time and signals pass.
+                    self.process.spin().await;
+                }
+                Flow::Next
+            }
+            CompoundCommand::CaseClause(clause) => {
+                let value = match self.text(&clause.value.value).await {
+                    Ok(value) => value,
+                    Err(error) => return self.fatal(error).await,
+                };
+                self.status = 0;
+                let mut falling = false;
+                for item in &clause.cases {
+                    let mut taken = falling;
+                    for pattern in &item.patterns {
+                        if taken {
+                            break;
+                        }
+                        match self.pattern(&pattern.value).await {
+                            Ok(pattern) => taken = matches(&pattern, &value),
+                            Err(error) => return self.fatal(error).await,
+                        }
+                    }
+                    if !taken {
+                        continue;
+                    }
+                    if let Some(list) = &item.cmd {
+                        let flow = self.list(list, false).await;
+                        if flow != Flow::Next {
+                            return flow;
+                        }
+                    }
+                    match item.post_action {
+                        CaseItemPostAction::ExitCase => return Flow::Next,
+                        CaseItemPostAction::UnconditionallyExecuteNextCaseItem => falling = true,
+                        CaseItemPostAction::ContinueEvaluatingCases => falling = false,
+                    }
+                }
+                Flow::Next
+            }
+            CompoundCommand::Arithmetic(command) => {
+                match self.text(&format!("$(({}))", command.expr.value)).await {
+                    Ok(value) => self.status = i32::from(value == "0"),
+                    Err(error) => return self.fatal(error).await,
+                }
+                Flow::Next
+            }
+            CompoundCommand::ArithmeticForClause(_) | CompoundCommand::Coprocess(_) => {
+                self.fatal("syntax error: bad for loop variable".to_owned()).await
+            }
+        }
+    }
+
+    async fn condition(&mut self, list: &CompoundList) -> Result<bool, Flow> {
+        self.tested += 1;
+        let flow = self.list(list, false).await;
+        self.tested -= 1;
+        if flow == Flow::Next { Ok(self.status == 0) } else { Err(flow) }
+    }
+
+    async fn repeat(&mut self, condition: &CompoundList, body: &CompoundList, wanted: bool) -> Flow {
+        let mut status = 0;
+        loop {
+            match self.condition(condition).await {
+                Ok(held) if held == wanted => {}
+                Ok(_) => break,
+                Err(flow) => match after_turn(flow) {
+                    Some(flow) => return flow,
+                    None => continue,
+                },
+            }
+            let flow = self.list(body, false).await;
+            status = self.status;
+            if let Some(flow) = after_turn(flow) {
+                return flow;
+            }
+            // A loop that never waits must still let time and signals pass.
+            self.process.spin().await;
+        }
+        self.status = status;
+        Flow::Next
+    }
+
+    /// An error that ends a script.
+    pub(super) async fn fatal(&mut self, error: String) -> Flow {
+        self.complain(error).await;
+        self.status = 2;
+        Flow::Exit
+    }
+
+    async fn simple(&mut self, simple: &SimpleCommand, last: bool) -> Flow {
+        let mut assignments = Vec::new();
+        let mut redirects: Vec<IoRedirect> = Vec::new();
+        let mut words: Vec<Word> = simple.word_or_name.iter().cloned().collect();
+        for item in simple.prefix.iter().flat_map(|p| &p.0) {
+            match item {
+                Item::IoRedirect(redirect) => redirects.push(redirect.clone()),
+                Item::AssignmentWord(assignment, _) => assignments.push(assignment.clone()),
+                Item::Word(word) => words.push(word.clone()),
+                Item::ProcessSubstitution(..) => return self.fatal("syntax error: unexpected \"(\"".to_owned()).await,
+            }
+        }
+        for item in simple.suffix.iter().flat_map(|s| &s.0) {
+            match item {
+                Item::IoRedirect(redirect) => redirects.push(redirect.clone()),
+                Item::AssignmentWord(_, word) | Item::Word(word) => words.push(word.clone()),
+                Item::ProcessSubstitution(..) => return self.fatal("syntax error: unexpected \"(\"".to_owned()).await,
+            }
+        }
+        self.substituted = None;
+        let fields = match self.fields(&words).await {
+            Ok(fields) => fields,
+            Err(error) => return self.fatal(error).await,
+        };
+        let mut values = Vec::new();
+        for assignment in &assignments {
+            let AssignmentName::VariableName(name) = &assignment.name else {
+                return self.fatal("syntax error: bad variable name".to_owned()).await;
+            };
+            let AssignmentValue::Scalar(word) = &assignment.value else {
+                return self.fatal("syntax error: unexpected \"(\"".to_owned()).await;
+            };
+            match self.text(&word.value).await {
+                Ok(value) => values.push((name.clone(), value)),
+                Err(error) => return self.fatal(error).await,
+            }
+        }
+        // Without a command, the status is that of the last substitution.
+        let substituted = self.substituted.unwrap_or(0);
+        let Some(name) = fields.first().cloned() else {
+            for (name, value) in values {
+                if let Err(error) = self.set(&name, value) {
+                    return self.fatal(error).await;
+                }
+            }
+            return match self.redirect(&redirects).await {
+                Ok(saved) => {
+                    self.restore(saved);
+                    self.status = substituted;
+                    Flow::Next
+                }
+                Err(error) => {
+                    self.complain(error).await;
+                    self.status = 1;
+                    Flow::Next
+                }
+            };
+        };
+        if self.trace {
+            self.process.err(format!("+ {}\n", fields.join(" "))).await;
+        }
+        if let Some(body) = self.functions.get(&name).cloned() {
+            return self.function(&fields, values, &redirects, &body).await;
+        }
+        if builtins::is_builtin(&name) {
+            return self.builtin(&fields, values, &redirects).await;
+        }
+        let saved = match self.redirect(&redirects).await {
+            Ok(saved) => saved,
+            Err(error) => {
+                self.complain(error).await;
+                self.status = 1;
+                return Flow::Next;
+            }
+        };
+        let mut env = self.environment();
+        env.extend(values);
+        let flow = self.external(fields, env, last).await;
+        self.restore(saved);
+        flow
+    }
+
+    async fn builtin(&mut self, fields: &[String], values: Vec<(String, String)>, redirects: &[IoRedirect]) -> Flow {
+        let special = builtins::is_special(&fields[0]);
+        let saved = match self.redirect(redirects).await {
+            Ok(saved) => saved,
+            Err(error) => {
+                self.complain(error).await;
+                self.status = 1;
+                return if special { Flow::Exit } else { Flow::Next };
+            }
+        };
+        // Assignments before a special builtin stay; before another they are undone.
+        let mut undo = Vec::new();
+        for (name, value) in values {
+            undo.push((name.clone(), self.variables.get(&name).cloned()));
+            if let Err(error) = self.set(&name, value) {
+                return self.fatal(error).await;
+            }
+        }
+        let keeps_redirects = fields[0] == "exec" && fields.len() == 1;
+        let flow = builtins::run(self, fields).await;
+        if !special {
+            self.undo(undo);
+        }
+        if !keeps_redirects {
+            self.restore(saved);
+        }
+        flow
+    }
+
+    fn undo(&mut self, undo: Vec<(String, Option<super::state::Variable>)>) {
+        for (name, old) in undo.into_iter().rev() {
+            match old {
+                Some(variable) => self.variables.insert(name, variable),
+                None => self.variables.remove(&name),
+            };
+        }
+    }
+
+    async fn function(
+        &mut self,
+        fields: &[String],
+        values: Vec<(String, String)>,
+        redirects: &[IoRedirect],
+        body: &brush_parser::ast::FunctionBody,
+    ) -> Flow {
+        if self.depth >= DEPTH_LIMIT {
+            return self.fatal("maximum function recursion depth exceeded".to_owned()).await;
+        }
+        let saved = match self.redirect(redirects).await {
+            Ok(saved) => saved,
+            Err(error) => {
+                self.complain(error).await;
+                self.status = 1;
+                return Flow::Next;
+            }
+        };
+        for (name, value) in values {
+            if let Err(error) = self.set(&name, value) {
+                return self.fatal(error).await;
+            }
+        }
+        let parameters = std::mem::replace(&mut self.parameters, fields[1..].to_vec());
+        self.locals.push(BTreeMap::new());
+        self.depth += 1;
+        let flow = self.with_redirects(&body.0, body.1.as_ref()).await;
+        self.depth -= 1;
+        for (name, old) in self.locals.pop().unwrap_or_default() {
+            match old {
+                Some(variable) => self.variables.insert(name, variable),
+                None => self.variables.remove(&name),
+            };
+        }
+        self.parameters = parameters;
+        self.restore(saved);
+        if flow == Flow::Return { Flow::Next } else { flow }
+    }
+
+    /// Runs a program: in a child process, or in this one if nothing follows.
+    pub(super) async fn external(&mut self, args: Vec<String>, env: BTreeMap<String, String>, replace: bool) -> Flow {
+        let path = env.get("PATH").cloned().or_else(|| self.get("PATH")).unwrap_or_default();
+        let program = match applets::find(&self.process, &args[0], &path) {
+            Ok(program) => program,
+            Err(error) => {
+                let text = if error.code == 127 { "not found".to_owned() } else { error.text.clone() };
+                self.complain(format!("{}: {text}", args[0])).await;
+                self.status = error.code;
+                return Flow::Next;
+            }
+        };
+        if replace {
+            self.process.become_program(args, env);
+            self.status = program(self.process.clone()).await;
+            return Flow::Exit;
+        }
+        match self.launch(args, env, program) {
+            Some(child) => self.status = self.process.clone().wait_child(&child).await.code(),
+            None => self.cannot_fork().await,
+        }
+        Flow::Next
+    }
+
+    /// The content of a file or of standard input, for `.`.
+    pub(super) async fn source(&mut self, path: &str) -> Result<String, String> {
+        let full = self.process.absolute(path);
+        let who = self.process.credentials();
+        let file = self
+            .process
+            .files()
+            .open(&full, crate::os::OpenMode::READ, &who)
+            .map_err(|e| format!("can't open '{path}': {e}"))?;
+        let bytes = read_all(&*file, super::SCRIPT_LIMIT).await.map_err(|e| format!("{path}: {e}"))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// What a loop does after a turn: `None` to go on.
+fn after_turn(flow: Flow) -> Option<Flow> {
+    match flow {
+        Flow::Next | Flow::Continue(1) => None,
+        Flow::Break(1) => Some(Flow::Next),
+        Flow::Break(n) => Some(Flow::Break(n - 1)),
+        Flow::Continue(n) => Some(Flow::Continue(n - 1)),
+        other => Some(other),
+    }
+}

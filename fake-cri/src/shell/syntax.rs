@@ -1,0 +1,63 @@
+//! From script text to a syntax tree, with ash's wording when it cannot be done.
+
+use brush_parser::{
+    ParseError, ParserOptions, SourcePosition, ast::Program, parse_tokens, uncached_tokenize_str, word::WordPieceWithSource,
+};
+
+use super::SCRIPT_LIMIT;
+
+/// Deepest nesting of brackets and compound commands that is parsed: the parser recurses.
+const NESTING_LIMIT: usize = 200;
+
+/// How scripts are read: POSIX, as ash.
+pub(super) fn options() -> ParserOptions {
+    ParserOptions { sh_mode: true, posix_mode: true, enable_extended_globbing: false, ..ParserOptions::default() }
+}
+
+/// Parses a script.
+pub(super) fn parse(script: &str) -> Result<Program, String> {
+    if script.len() > SCRIPT_LIMIT {
+        return Err("syntax error: script too long".to_owned());
+    }
+    if nesting(script) > NESTING_LIMIT {
+        return Err("syntax error: nested too deeply".to_owned());
+    }
+    let tokens = uncached_tokenize_str(script, &options().tokenizer_options())
+        .map_err(|_| "syntax error: unterminated quoted string".to_owned())?;
+    parse_tokens(&tokens, &options()).map_err(|error| match error {
+        ParseError::ParsingNear(at) => format!("syntax error: unexpected {}", word_at(script, &at)),
+        _ => "syntax error: unexpected end of file".to_owned(),
+    })
+}
+
+/// The word that stands at a place of the script, quoted.
+fn word_at(script: &str, at: &SourcePosition) -> String {
+    let rest: String = script.chars().skip(at.index).take(64).collect();
+    let rest = rest.trim_start_matches([' ', '\t']);
+    let end = match rest.find(|c: char| c.is_whitespace() || "();&|<>".contains(c)) {
+        Some(0) => rest.chars().next().map_or(0, char::len_utf8),
+        Some(end) => end,
+        None => rest.len(),
+    };
+    match &rest[..end] {
+        "" | "\n" => "newline".to_owned(),
+        word => format!("\"{word}\""),
+    }
+}
+
+/// An upper bound of how deep brackets and compound commands nest.
+fn nesting(script: &str) -> usize {
+    let brackets = script.bytes().filter(|b| matches!(b, b'(' | b'{' | b'`')).count();
+    let words = script.split_whitespace().filter(|w| matches!(*w, "if" | "while" | "until" | "for" | "case" | "!")).count();
+    brackets.max(words)
+}
+
+/// Takes a word apart.
+pub(super) fn word(text: &str) -> Result<Vec<WordPieceWithSource>, String> {
+    brush_parser::word::parse(text, &options()).map_err(|_| "syntax error: bad substitution".to_owned())
+}
+
+/// Takes the body of a here-document apart.
+pub(super) fn here_document(text: &str) -> Result<Vec<WordPieceWithSource>, String> {
+    brush_parser::word::parse_heredoc(text, &options()).map_err(|_| "syntax error: bad substitution".to_owned())
+}
