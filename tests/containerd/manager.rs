@@ -1,6 +1,6 @@
 //! The tutorial's pod through the runtime half alone: synced, observed, killed and collected on a real containerd. No worker and no sources.
 
-use std::{fs, sync::Arc, time::Instant};
+use std::{fs, path::Path, sync::Arc, time::Instant};
 
 use k8s_openapi::api::core::v1::Pod;
 use kubelet::{
@@ -68,7 +68,8 @@ async fn scenario(daemon: &Containerd, client: CriClient, tasks: &Tasks) -> Resu
     let uid = pod.metadata.uid.clone().unwrap_or_default();
     let recorder = Recorder::new(world.clock.clone(), Arc::new(Unobserved));
     let volumes = VolumeManager::new(world.clone(), settings.clone(), recorder);
-    PodCgroups::new(world.clone(), settings.clone()).ensure(&pod)?;
+    let cgroups = PodCgroups::new(world.clone(), settings.clone());
+    cgroups.ensure(&pod)?;
     let manager = RuntimeManager::new(world, tasks.clone(), client, settings, Arc::new(Unobserved));
     volumes.make_pod_dirs(&uid).map_err(|e| e.to_string())?;
     volumes.set_up(&pod).await.map_err(|e| e.to_string())?;
@@ -92,11 +93,27 @@ async fn scenario(daemon: &Containerd, client: CriClient, tasks: &Tasks) -> Resu
     manager.collect_garbage(&All).await.map_err(|e| e.to_string())?;
     volumes.tear_down(&uid).await.map_err(|e| e.to_string())?;
     volumes.remove_pod_dir(&uid).map_err(|e| e.to_string())?;
+    cgroups.destroy(&uid).await?;
     let mut left = leftovers::find(daemon, manager.cri()).await?;
     for directory in ["links", "pod-logs", "kubelet/pods"] {
         left.extend(leftovers::entries(&base.join(directory)).into_iter().map(|n| format!("{directory}/{n}")));
     }
+    left.extend(control_groups(Path::new("/sys/fs/cgroup"), &uid, 5));
     if left.is_empty() { Ok(()) } else { Err(format!("left behind: {}", left.join(", "))) }
+}
+
+/// Control groups with the pod's name, a few levels down.
+fn control_groups(directory: &Path, uid: &str, levels: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    let names = leftovers::entries(directory).into_iter().filter(|n| directory.join(n).is_dir());
+    for name in names {
+        if name.contains(uid) {
+            found.push(format!("control group {}", directory.join(&name).display()));
+        } else if levels > 0 {
+            found.extend(control_groups(&directory.join(name), uid, levels - 1));
+        }
+    }
+    found
 }
 
 async fn observe(manager: &RuntimeManager, uid: &str) -> Result<kubelet::runtime::observed::ObservedPod, String> {
