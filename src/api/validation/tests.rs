@@ -1,5 +1,7 @@
 //! The corpus: manifests with one defect each, and what the real decoder, validator and reference check said of them.
 
+mod rules;
+
 use crate::api::identity::Source;
 use crate::api::{decode, static_pod};
 
