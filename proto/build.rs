@@ -1,14 +1,15 @@
 //! Compiles the CRI definition with protox, so that building needs no `protoc`. Runs on the building host, outside any world.
 #![allow(clippy::disallowed_methods)]
 
-use prost_reflect::prost::Message as _;
 use std::{env, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let files = protox::compile(["runtime/v1/api.proto"], ["proto"])?;
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.open_file("runtime/v1/api.proto")?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let encoded = files.encode_to_vec();
+    // Encoded by the compiler itself: the typed set does not know every option, and would drop `debug_redact`.
+    let encoded = compiler.encode_file_descriptor_set();
     fs::write(out.join("cri.bin"), &encoded)?;
 
     let pool = prost_reflect::DescriptorPool::decode(encoded.as_slice())?;
@@ -21,6 +22,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .type_attribute(name, format!("#[prost_reflect(message_name = \"{name}\")]"))
             .type_attribute(name, "#[prost_reflect(descriptor_pool = \"crate::json::POOL\")]");
     }
-    builder.btree_map(".").compile_fds(files)?;
+    builder.btree_map(".").compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }
