@@ -17,6 +17,8 @@ pub mod recorder;
 mod replay;
 pub mod sandbox_config;
 pub mod settings;
+#[cfg(test)]
+mod sequence;
 mod start;
 pub mod sync;
 pub mod termination;
