@@ -135,6 +135,13 @@ mod tests {
         }
     }
 
+    /// A new release must not take running pods for changed ones.
+    #[test]
+    fn the_uid_of_a_manifest_stays_from_release_to_release() {
+        let pod = identified(MANIFEST, Source::File("/etc/kubernetes/manifests/web.yaml"), "node1");
+        assert_eq!(pod::uid(&pod), "5afe2b06a58f5c755da101fcce67c71b");
+    }
+
     #[test]
     fn a_written_uid_is_kept_and_a_url_adds_no_toleration() {
         let pod = identified(

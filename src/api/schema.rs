@@ -110,3 +110,6 @@ impl Type {
         self.fields.iter().find(|field| field.name == name)
     }
 }
+
+#[cfg(test)]
+mod tests;
