@@ -4,13 +4,18 @@ pub mod api;
 pub mod command;
 pub mod config;
 pub mod cri;
+mod httpget;
 pub mod images;
 pub mod klog;
 pub mod node;
 pub mod observer;
+pub mod pleg;
+pub mod pods;
+pub mod prober;
 pub mod resources;
 pub mod runtime;
 pub mod server;
+pub mod sources;
 pub mod volumes;
 
 /// The Kubernetes release whose kubelet this one takes the place of.

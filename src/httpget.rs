@@ -1,0 +1,225 @@
+//! One HTTP/1.1 GET over the world's network, with redirects, as Go's client does it and in its words. No TLS, no pool, no proxies,
+//! no cookies. Used by probes and by the URL source, which bring their own headers and limits.
+
+use std::{error::Error as _, io, time::Duration};
+
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, timeout_at};
+use world::{Net, net::Address};
+
+use crate::cri::status::DialError;
+
+mod url;
+
+pub use url::Url;
+
+/// Most redirects of one request.
+const REDIRECTS: usize = 10;
+
+/// Which redirects are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirects {
+    /// All.
+    Follow,
+    /// Those to the host of the first request; another one is an answer like any other.
+    SameHost,
+}
+
+/// What to ask for.
+#[derive(Clone, Debug)]
+pub struct Get {
+    /// Where.
+    pub url: Url,
+    /// Headers, in order. `Host` replaces the URL's.
+    pub headers: Vec<(String, String)>,
+    /// Which redirects are followed.
+    pub redirects: Redirects,
+    /// How long all of it may take.
+    pub timeout: Duration,
+    /// Bytes of the body that are read.
+    pub limit: usize,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The body, or its beginning.
+    pub body: Vec<u8>,
+    /// Whether the body is longer than the limit.
+    pub cut: bool,
+}
+
+/// No answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GetError {
+    /// There were no headers: `Get "http://…": dial tcp …: connect: connection refused`.
+    #[error("{0}")]
+    Request(String),
+    /// The body broke off.
+    #[error("{0}")]
+    Body(String),
+}
+
+impl Get {
+    /// Sends it. Dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// See [`GetError`]; the texts are those of Go's `net/http`.
+    pub async fn send(mut self, net: &Net) -> Result<Answer, GetError> {
+        let deadline = Instant::now() + self.timeout;
+        let first_host = self.url.host.clone();
+        let mut host = header_value(&self.headers, "host");
+        for followed in 0.. {
+            let shown = self.url.to_string();
+            let fail = |why: &str| GetError::Request(format!("Get {shown:?}: {why}"));
+            let late = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
+            let exchange = async {
+                let conn = dial(net, &self.url).await?;
+                let request = self.request(host.as_deref())?;
+                Ok::<_, String>((conn, request))
+            };
+            let (conn, request) = match timeout_at(deadline, exchange).await {
+                Ok(Ok(ready)) => ready,
+                Ok(Err(why)) => return Err(fail(&why)),
+                Err(_) => return Err(fail(late)),
+            };
+            let (mut sender, connection) = http1::Builder::new()
+                .title_case_headers(true)
+                .handshake::<_, Empty<bytes::Bytes>>(TokioIo::new(conn))
+                .await
+                .map_err(|error| fail(&reason(&error)))?;
+            let limit = self.limit;
+            let redirects = self.redirects;
+            let from = self.url.clone();
+            let step = async {
+                let response = match timeout_at(deadline, sender.send_request(request)).await {
+                    Ok(Ok(response)) => response,
+                    Ok(Err(error)) => return Err(fail(&reason(&error))),
+                    Err(_) => return Err(fail(late)),
+                };
+                if let Some(to) = redirect(&response, &from) {
+                    let to = to.map_err(|why| fail(&why))?;
+                    if redirects == Redirects::Follow || to.0.host == first_host {
+                        return if followed >= REDIRECTS - 1 {
+                            Err(GetError::Request(format!("Get {:?}: stopped after 10 redirects", to.0.to_string())))
+                        } else {
+                            Ok(Step::Elsewhere(to.0, to.1))
+                        };
+                    }
+                }
+                match timeout_at(deadline, read(response, limit)).await {
+                    Ok(answer) => answer.map(Step::Done),
+                    Err(_) => Err(GetError::Body(
+                        "context deadline exceeded (Client.Timeout or context cancellation while reading body)"
+                            .to_owned(),
+                    )),
+                }
+            };
+            tokio::pin!(connection);
+            tokio::pin!(step);
+            let step = tokio::select! {
+                biased;
+                step = &mut step => step,
+                // The answer may still be on its way to the other half.
+                _ = &mut connection => step.await,
+            };
+            match step? {
+                Step::Done(answer) => return Ok(answer),
+                Step::Elsewhere(url, relative) => {
+                    if !relative {
+                        host = None;
+                    }
+                    self.url = url;
+                }
+            }
+        }
+        unreachable!("the number of redirects is bounded")
+    }
+
+    fn request(&self, host: Option<&str>) -> Result<Request<Empty<bytes::Bytes>>, String> {
+        let authority = self.url.authority();
+        let mut request = Request::get(self.url.target.as_str()).header(header::HOST, host.unwrap_or(&authority));
+        for (name, value) in self.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
+            request = request.header(name, value);
+        }
+        request.body(Empty::new()).map_err(|error| format!("net/http: {error}"))
+    }
+}
+
+enum Step {
+    Done(Answer),
+    /// The next URL, and whether it was given without a host.
+    Elsewhere(Url, bool),
+}
+
+/// The first value of a header, if it is not empty.
+fn header_value(headers: &[(String, String)], name: &str) -> Option<String> {
+    let found = headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+}
+
+async fn dial(net: &Net, url: &Url) -> Result<world::net::Conn, String> {
+    if url.https {
+        return Err("https is not supported yet".to_owned());
+    }
+    let address = Address::tcp(url.host.clone(), url.port());
+    net.dial(&address).await.map_err(|error| {
+        let error = DialError::new(format!("tcp {address}"), &error);
+        format!("dial {}: {}", error.target, error.why)
+    })
+}
+
+/// Where an answer sends its reader, if it does.
+fn redirect(response: &Response<Incoming>, from: &Url) -> Option<Result<(Url, bool), String>> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(header::LOCATION)?;
+    let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
+    (!location.is_empty())
+        .then(|| from.join(&location).map_err(|why| format!("failed to parse Location header {location:?}: {why}")))
+}
+
+async fn read(response: Response<Incoming>, limit: usize) -> Result<Answer, GetError> {
+    let status = response.status();
+    let mut incoming = response.into_body();
+    let mut answer = Answer { status, body: Vec::new(), cut: false };
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(|error| {
+            GetError::Body(if error.is_incomplete_message() || error.is_body_write_aborted() {
+                "unexpected EOF".to_owned()
+            } else {
+                reason(&error)
+            })
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        answer.body.extend_from_slice(&data);
+        if answer.body.len() > limit {
+            answer.body.truncate(limit);
+            answer.cut = true;
+            break;
+        }
+    }
+    Ok(answer)
+}
+
+/// Go's words for what went wrong with a connection.
+fn reason(error: &hyper::Error) -> String {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause.map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionReset) => "read: connection reset by peer".to_owned(),
+        Some(io::ErrorKind::BrokenPipe) => "write: broken pipe".to_owned(),
+        Some(io::ErrorKind::UnexpectedEof) => "EOF".to_owned(),
+        _ if error.is_incomplete_message() || error.is_closed() || error.is_canceled() => "EOF".to_owned(),
+        _ if error.is_parse() => "net/http: HTTP/1.x transport connection broken: malformed HTTP response".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

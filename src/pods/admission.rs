@@ -1,0 +1,164 @@
+//! Whether a pod may run on this node, by what the node is and what else runs there. Pure. As kubelet 1.36 for static pods, which count
+//! as critical: a lack of resources is told as a failed preemption. Not create validation, which comes before.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::api::core::v1::Pod;
+
+use crate::{
+    api::{
+        pod::{self, spec},
+        totals::{self, Side},
+    },
+    node::Allocatable,
+};
+
+mod affinity;
+mod sysctls;
+
+/// What admission knows of the node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its labels, the standard ones included.
+    pub labels: BTreeMap<String, String>,
+    /// What pods may use.
+    pub allocatable: Allocatable,
+    /// Whether the runtime honours `supplementalGroupsPolicy: Strict`.
+    pub supplemental_groups_policy: bool,
+    /// `allowedUnsafeSysctls`: names, or prefixes that end in `*`.
+    pub allowed_sysctls: Vec<String>,
+}
+
+impl Node {
+    /// The labels every node has, with `extra` from `--node-labels` on top.
+    pub fn standard_labels(
+        name: &str,
+        architecture: &str,
+        extra: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let standard = [
+            ("kubernetes.io/hostname", name),
+            ("kubernetes.io/os", "linux"),
+            ("kubernetes.io/arch", architecture),
+            ("beta.kubernetes.io/os", "linux"),
+            ("beta.kubernetes.io/arch", architecture),
+        ];
+        let standard = standard.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+        standard.chain(extra.clone()).collect()
+    }
+}
+
+/// Why a pod may not run: reason and message of its status and event. The status message has `Pod was rejected: ` before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// In one word.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl Rejection {
+    fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// Checks in upstream's order. `others` are the pods that are to run or still run, this one left out.
+///
+/// # Errors
+/// The first reason against the pod.
+pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &Node) -> Result<(), Rejection> {
+    sysctls::check(pod, &node.allowed_sysctls).map_err(|message| Rejection::new("SysctlForbidden", message))?;
+    if pod::labels(pod).get("kubernetes.io/os").is_some_and(|os| os != "linux") {
+        return Err(Rejection::new(
+            "PodOSSelectorNodeLabelDoesNotMatch",
+            "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
+        ));
+    }
+    if spec(pod).os.as_ref().is_some_and(|os| os.name != "linux") {
+        return Err(Rejection::new("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"));
+    }
+    let strict = spec(pod).security_context.as_ref().and_then(|context| context.supplemental_groups_policy.as_deref());
+    if strict == Some("Strict") && !node.supplemental_groups_policy {
+        return Err(Rejection::new(
+            "SupplementalGroupsPolicyNotSupported",
+            "SupplementalGroupsPolicy=Strict is not supported in this node",
+        ));
+    }
+    let predicate =
+        |reason: &'static str, what: &str| Err(Rejection::new(reason, format!("Predicate {reason} failed: {what}")));
+    if !affinity::matches(spec(pod), node) {
+        return predicate("NodeAffinity", "node(s) didn't match Pod's node affinity/selector");
+    }
+    if spec(pod).node_name.as_deref().is_some_and(|name| !name.is_empty() && name != node.name) {
+        return predicate("NodeName", "node(s) didn't match the requested node name");
+    }
+    if conflicting_ports(pod, others) {
+        return predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports");
+    }
+    let missing = missing_resources(pod, others, node.allocatable);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list: String = missing.iter().map(|(name, amount)| format!("(res: {name}, q: {amount}), ")).collect();
+    Err(Rejection::new(
+        "UnexpectedAdmissionError",
+        format!(
+            "Unexpected error while attempting to recover from admission failure: preemption: error finding a set of pods to preempt: no \
+             set of running pods found to reclaim resources: [{list}]"
+        ),
+    ))
+}
+
+/// Host address, protocol and port of every container that runs for the pod's whole life.
+fn host_ports(pod: &Pod) -> impl Iterator<Item = (&str, &str, i32)> {
+    let sidecars = pod::init_containers(pod).filter(|each| pod::is_restartable_init(each.container));
+    sidecars.chain(pod::app_containers(pod)).flat_map(|each| each.container.ports.iter().flatten()).filter_map(|port| {
+        let number = port.host_port.filter(|&number| number > 0)?;
+        let ip = port.host_ip.as_deref().filter(|ip| !ip.is_empty()).unwrap_or("0.0.0.0");
+        Some((ip, port.protocol.as_deref().unwrap_or("TCP"), number))
+    })
+}
+
+fn conflicting_ports(pod: &Pod, others: &[Arc<Pod>]) -> bool {
+    let everywhere = |ip: &str| ip == "0.0.0.0";
+    host_ports(pod).any(|(ip, protocol, port)| {
+        others.iter().flat_map(|other| host_ports(other)).any(|(other_ip, other_protocol, other_port)| {
+            (protocol, port) == (other_protocol, other_port)
+                && (ip == other_ip || everywhere(ip) || everywhere(other_ip))
+        })
+    })
+}
+
+/// What of the node is not enough, and by how much: pods, then milli-processors, then bytes of memory.
+fn missing_resources(pod: &Pod, others: &[Arc<Pod>], allocatable: Allocatable) -> Vec<(&'static str, i64)> {
+    let asked = |pod: &Pod| {
+        let requests = totals::of_pod(pod, Side::Requests);
+        let cpu = requests.get("cpu").map_or(0, |amount| amount.milli_value());
+        let memory = requests.get("memory").map_or(0, |amount| amount.value());
+        (cpu, memory)
+    };
+    let (mut used_cpu, mut used_memory) = (0_i64, 0_i64);
+    for other in others {
+        let (cpu, memory) = asked(other);
+        used_cpu = used_cpu.saturating_add(cpu);
+        used_memory = used_memory.saturating_add(memory);
+    }
+    let (cpu, memory) = asked(pod);
+    let count = i64::try_from(others.len()).unwrap_or(i64::MAX);
+    let lack = |asked: i64, used: i64, of: i64| asked.saturating_sub(of.saturating_sub(used));
+    [
+        ("pods", 1, lack(1, count, allocatable.pods)),
+        ("cpu", cpu, lack(cpu, used_cpu, allocatable.milli_cpu)),
+        ("memory", memory, lack(memory, used_memory, allocatable.memory)),
+    ]
+    .into_iter()
+    .filter(|&(_, asked, missing)| asked > 0 && missing > 0)
+    .map(|(name, _, missing)| (name, missing))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests;
