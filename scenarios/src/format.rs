@@ -55,6 +55,8 @@ pub struct ScenarioForm {
     files: BTreeMap<String, String>,
     /// Manifests that are there before anything starts: name in the manifest directory, and YAML.
     manifests: BTreeMap<String, Tree>,
+    /// TCP ports of the node that somebody else listens on.
+    busy_ports: Vec<u16>,
     /// What is done and expected, in order.
     steps: Vec<At<StepForm>>,
 }
@@ -116,6 +118,8 @@ pub struct Scenario {
     pub runtime: Option<Tree>,
     /// Files there at first: path and content.
     pub files: Vec<(String, Vec<u8>)>,
+    /// Ports of the node that somebody else listens on.
+    pub busy_ports: Vec<u16>,
     /// What is done and expected.
     pub steps: Vec<Step>,
 }

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use serde_json::Value;
+use world::net::Address;
 
 use crate::{
     check::{Mark, Mismatch, Scene, Stretched, Verdict, expand, over},
@@ -118,6 +119,16 @@ impl Player<'_> {
                 make(folder)?;
             }
             files.write(Path::new(&path), bytes, 0o644).map_err(|e| TargetError::io(path, e))?;
+        }
+        let mut busy = Vec::new();
+        for port in &self.scenario.busy_ports {
+            let url = http::Url { host: "localhost".to_owned(), port: *port, path: "/".to_owned() };
+            let address = match self.target.address(&url) {
+                Address::Tcp { port, .. } => Address::tcp("127.0.0.1", port),
+                unix => unix,
+            };
+            let listener = self.target.world().net.listen(&address).await;
+            busy.push(listener.map_err(|e| TargetError::io(format!("take port {port}"), e))?);
         }
         if self.scenario.kubelet.start.unwrap_or(true) {
             self.start_kubelet().await?;

@@ -70,6 +70,7 @@ fn check(source: &Source, form: ScenarioForm) -> Result<Scenario, Complaint> {
         kubelet: form.kubelet,
         runtime: form.runtime,
         files: texts.chain(manifests).collect(),
+        busy_ports: form.busy_ports,
         steps,
     })
 }
