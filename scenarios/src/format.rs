@@ -12,6 +12,7 @@ pub mod length;
 pub mod parse;
 pub mod place;
 pub mod problem;
+pub mod runtime;
 pub mod step;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ mod words;
 
 use length::Length;
 use place::At;
+use runtime::RuntimeSetup;
 use step::{Step, StepForm};
 use tree::Tree;
 
@@ -50,7 +52,7 @@ pub struct ScenarioForm {
     /// The kubelet.
     kubelet: KubeletSetup,
     /// The runtime: its personality, images, behaviours and first faults, in the fake runtime's own words.
-    runtime: Option<Tree>,
+    runtime: Option<RuntimeSetup>,
     /// Files that are there before anything starts: path, or name in the manifest directory, and text.
     files: BTreeMap<String, String>,
     /// Manifests that are there before anything starts: name in the manifest directory, and YAML.
@@ -115,7 +117,7 @@ pub struct Scenario {
     /// The kubelet.
     pub kubelet: KubeletSetup,
     /// The runtime.
-    pub runtime: Option<Tree>,
+    pub runtime: Option<RuntimeSetup>,
     /// Files there at first: path and content.
     pub files: Vec<(String, Vec<u8>)>,
     /// Ports of the node that somebody else listens on.

@@ -23,7 +23,12 @@ pub(super) fn explain(scenario: &Scenario) -> String {
     list("flags", &scenario.kubelet.flags);
     let _ = writeln!(out, "  seed {}, at most {}", scenario.seed, Length(scenario.limit));
     tree(&mut out, "configuration, over the tutorial's", scenario.kubelet.config.as_ref());
-    tree(&mut out, "runtime", scenario.runtime.as_ref());
+    if let Some(runtime) = &scenario.runtime {
+        let _ = writeln!(out, "  runtime: the habits of {}", runtime.personality.name());
+        for line in runtime.script().lines() {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
     for (path, bytes) in &scenario.files {
         let _ = writeln!(out, "  first there is {path}, {} bytes", bytes.len());
     }

@@ -8,7 +8,7 @@ use world::{Tasks, World, net::Address};
 
 use super::child::Child;
 use crate::{
-    format::{Scenario, parse::yaml, step::RuntimeAction},
+    format::{Scenario, step::RuntimeAction},
     history::{Call, History, What},
     run::Options,
     target::{TargetError, leaks},
@@ -53,13 +53,16 @@ impl Runtime {
             format!("unix://{}", socket.display()),
             "--journal".to_owned(),
             journal.display().to_string(),
+            "--state".to_owned(),
+            root.join("fake-cri").display().to_string(),
             "--seed".to_owned(),
             seed.to_string(),
         ];
         if let Some(setup) = &scenario.runtime {
             let failed = |e| TargetError::io("/runtime.yaml", e);
-            world.files.write(Path::new("/runtime.yaml"), yaml(setup).as_bytes(), 0o644).map_err(failed)?;
-            args.extend(["--config".to_owned(), root.join("runtime.yaml").display().to_string()]);
+            world.files.write(Path::new("/runtime.yaml"), setup.script().as_bytes(), 0o644).map_err(failed)?;
+            args.extend(["--script".to_owned(), root.join("runtime.yaml").display().to_string()]);
+            args.extend(["--personality".to_owned(), word(setup.personality)?]);
         }
         let mut runtime =
             Self { address: Address::unix(socket), ours: Some(Ours { binary: options.fake_cri.clone(), args, child: None }) };
@@ -138,6 +141,12 @@ impl Runtime {
             }
         }
     }
+}
+
+/// A personality as the `fake-cri` program's flag says it: as in scenarios.
+fn word(personality: fake_cri::Personality) -> Result<String, TargetError> {
+    let value = serde_json::to_value(personality).ok().and_then(|value| Some(value.as_str()?.to_owned()));
+    value.ok_or_else(|| TargetError::Failed("a personality without a name".to_owned()))
 }
 
 /// Puts the calls that the fake runtime writes to its journal into the history.

@@ -1,12 +1,15 @@
 //! The fake runtime of a simulation: set up from a scenario's words, started, stopped, and asked for what it holds.
 
+use std::{sync::Arc, time::Duration};
+
+use fake_cri::{Aftermath, FakeCri, faults::Fault, journal::Entry};
 use serde_json::Value;
 use world::{Tasks, World, net::Address};
 
 use super::super::TargetError;
 use crate::{
     format::{Scenario, step::RuntimeAction},
-    history::History,
+    history::{Call, History, What},
     setup,
 };
 
@@ -16,29 +19,65 @@ pub(super) fn address() -> Address {
 }
 
 /// A fake runtime.
-pub(super) struct Fake {}
+pub(super) struct Fake(FakeCri);
 
 impl Fake {
+    /// Starts it, with its calls recorded.
     pub(super) async fn start(scenario: &Scenario, world: &World, tasks: &Tasks, history: &History) -> Result<Self, TargetError> {
-        let _ = (scenario, world, tasks, history);
-        Ok(Self {})
+        let mut config = scenario.runtime.clone().unwrap_or_default().config().map_err(TargetError::Scenario)?;
+        config.listen = address();
+        let fake = FakeCri::start(world, config, tasks).await.map_err(|e| TargetError::Scenario(e.to_string()))?;
+        let history = history.clone();
+        fake.journal().listen(Arc::new(move |entry: &Entry| history.push(What::Call(call(entry)))));
+        Ok(Self(fake))
     }
 
     pub(super) async fn act(&mut self, action: RuntimeAction) -> Result<(), TargetError> {
-        let _ = action;
+        match action {
+            RuntimeAction::Stop => self.0.crash(Aftermath::PodsRunOn).await,
+            RuntimeAction::Crash => self.0.crash(Aftermath::PodsDie).await,
+            RuntimeAction::Start => return self.restart().await,
+            RuntimeAction::Restart => {
+                self.0.crash(Aftermath::PodsRunOn).await;
+                return self.restart().await;
+            }
+        }
         Ok(())
+    }
+
+    async fn restart(&self) -> Result<(), TargetError> {
+        self.0.restart().await.map_err(|e| TargetError::Failed(e.to_string()))
     }
 
     pub(super) fn set_faults(&mut self, faults: Vec<Value>) -> Result<(), TargetError> {
-        let _ = faults;
-        Ok(())
+        let read = |fault| serde_json::from_value::<Fault>(fault).map_err(|e| e.to_string());
+        let faults = faults.into_iter().map(read).collect::<Result<Vec<_>, _>>();
+        faults.and_then(|faults| self.0.set_faults(faults)).map_err(|e| TargetError::Scenario(format!("faults: {e}")))
     }
 
-    /// What the runtime's own books say of leaks and of broken promises.
+    /// What the runtime's own books say: promises that were broken, and, when no pod is wanted, all that is still open.
     pub(super) fn left(&self, nothing_wanted: bool) -> Vec<String> {
-        let _ = nothing_wanted;
-        Vec::new()
+        let mut left = self.0.ledger().violations();
+        if nothing_wanted {
+            left.extend(self.0.ledger().leaks());
+        }
+        left
     }
 
-    pub(super) async fn stop(&mut self) {}
+    pub(super) async fn stop(&mut self) {
+        self.0.stop().await;
+    }
+}
+
+fn call(entry: &Entry) -> Call {
+    Call {
+        seq: entry.seq,
+        took: Duration::try_from_secs_f64(entry.dur).unwrap_or_default(),
+        rpc: entry.rpc.clone(),
+        request: entry.request.clone(),
+        response: entry.response.clone(),
+        code: entry.code.clone().unwrap_or_else(|| "OK".to_owned()),
+        error: entry.error.clone(),
+        fault: entry.fault.clone(),
+    }
 }
