@@ -1,4 +1,4 @@
-//! A private containerd: own directories, socket, bridge and images, all gone when dropped. Knows nothing of kubelets.
+//! A private containerd: own directories, socket, bridge and registry, all gone when dropped. Knows nothing of kubelets.
 
 use std::{
     fs::{self, File},
@@ -12,7 +12,8 @@ use world::{Net, Tasks, net::Address};
 
 use crate::{
     host::{self, Host},
-    image,
+    image::{self, Images},
+    registry::Registry,
 };
 
 /// How long the daemon may take to answer, in tenths of a second.
@@ -25,10 +26,11 @@ pub struct Containerd {
     bridge: String,
     network: String,
     subnet: String,
+    _registry: Registry,
 }
 
 impl Containerd {
-    /// Starts one, waits until its CRI service answers, and imports the images.
+    /// Starts one with its registry, and waits until it answers.
     pub fn start(host: &Host) -> Result<Self, String> {
         let text = |e: std::io::Error| e.to_string();
         // Unix sockets' paths end at 107 bytes, so not under a deep temporary directory.
@@ -41,6 +43,11 @@ impl Containerd {
         fs::create_dir_all(base.join("cni")).map_err(text)?;
         fs::write(base.join("cni/10-bridge.conflist"), conflist(base, &bridge, &network, &subnet)).map_err(text)?;
         fs::write(base.join("config.toml"), config(base, host)).map_err(text)?;
+        let applets = host::run(&host.busybox.display().to_string(), &["--list"])?;
+        let busybox = fs::read(&host.busybox).map_err(text)?;
+        let registry = Registry::serve(Images::of(&busybox, &applets)).map_err(text)?;
+        fs::create_dir_all(base.join("certs.d/docker.io")).map_err(text)?;
+        fs::write(base.join("certs.d/docker.io/hosts.toml"), hosts(registry.port())).map_err(text)?;
         let log = File::create(base.join("log")).map_err(text)?;
         let child = Command::new("containerd")
             .env("PATH", host::search_path())
@@ -50,9 +57,8 @@ impl Containerd {
             .stderr(log)
             .spawn()
             .map_err(|e| format!("containerd: {e}"))?;
-        let mut daemon = Self { directory, child, bridge, network, subnet };
+        let mut daemon = Self { directory, child, bridge, network, subnet, _registry: registry };
         daemon.wait_until_ready().map_err(|e| format!("{e}\nits log ends:\n{}", daemon.log_end()))?;
-        daemon.import(host).map_err(|e| format!("{e}\nits log ends:\n{}", daemon.log_end()))?;
         Ok(daemon)
     }
 
@@ -124,13 +130,6 @@ impl Containerd {
         }
         Err(format!("containerd does not answer: {last}"))
     }
-
-    fn import(&self, host: &Host) -> Result<(), String> {
-        let applets = host::run(&host.busybox.display().to_string(), &["--list"])?;
-        let archive = self.path("images.tar");
-        image::write_archive(&archive, &host.busybox, &applets).map_err(|e| format!("{}: {e}", archive.display()))?;
-        self.ctr(&["images", "import", &archive.display().to_string()]).map(drop)
-    }
 }
 
 impl Drop for Containerd {
@@ -198,6 +197,17 @@ fn conflist(base: &Path, bridge: &str, network: &str, subnet: &str) -> String {
     value.to_string()
 }
 
+/// `docker.io` is the registry on this port, and no other place is asked.
+fn hosts(port: u16) -> String {
+    format!(
+        r#"server = "http://127.0.0.1:{port}"
+
+[host."http://127.0.0.1:{port}"]
+capabilities = ["pull", "resolve"]
+"#
+    )
+}
+
 fn config(base: &Path, host: &Host) -> String {
     let (base, cni, pause) = (base.display(), host.cni.display(), image::PAUSE);
     format!(
@@ -218,6 +228,9 @@ restrict_oom_score_adj = true
 netns_mounts_under_state_dir = true
 stream_server_address = "127.0.0.1"
 stream_server_port = "0"
+
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = "{base}/certs.d"
 
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "{cni}"

@@ -1,10 +1,8 @@
-//! Container images made from the host's static busybox, as archives that `ctr images import` takes. Not a registry: nothing is pulled.
-//!
-//! The archive is docker's: `manifest.json`, a configuration and one uncompressed layer per image.
+//! Container images made from the host's static busybox: OCI manifests, configurations and one uncompressed layer. Serves nothing itself.
 
-use std::{fmt::Write as _, fs, io, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The image of pod sandboxes: sleeps and reaps.
@@ -21,30 +19,62 @@ pub const WELCOME: &str =
 const SERVE: &str = "trap 'exit 0' TERM QUIT; httpd -f -p 80 -h /usr/share/nginx/html & wait";
 const SLEEP: &str = "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done";
 
-/// Writes one archive with the three images.
-pub fn write_archive(to: &Path, busybox: &Path, applets: &str) -> io::Result<()> {
-    let program = fs::read(busybox)?;
-    let images = [(PAUSE, vec!["/bin/sh", "-c", SLEEP]), (NGINX, vec!["/bin/sh", "-c", SERVE]), (BUSYBOX, vec!["sh"])];
-    let layer = root(&program, applets);
-    let layer_digest = digest(&layer);
-    let mut archive = Tar::default();
-    archive.file("layer.tar", 0o644, &layer);
-    let mut manifest = Vec::new();
-    for (index, (name, command)) in images.into_iter().enumerate() {
-        let config = json!({
-            "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
-            "os": "linux",
-            "created": "2026-01-01T00:00:00Z",
-            "config": { "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": command, "WorkingDir": "/" },
-            "rootfs": { "type": "layers", "diff_ids": [layer_digest] },
-            "history": [{ "created": "2026-01-01T00:00:00Z", "created_by": name }],
-        });
-        let file = format!("config-{index}.json");
-        archive.file(&file, 0o644, config.to_string().as_bytes());
-        manifest.push(json!({ "Config": file, "RepoTags": [name], "Layers": ["layer.tar"] }));
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// Something with a digest.
+pub struct Blob {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// What a registry holds.
+#[derive(Default)]
+pub struct Images {
+    /// Manifests, configurations and layers by digest.
+    pub blobs: BTreeMap<String, Blob>,
+    /// Digests of manifests by repository (`library/nginx`); every one is tagged `latest`.
+    pub latest: BTreeMap<String, String>,
+}
+
+impl Images {
+    /// The three images, of a busybox and the names of its applets.
+    pub fn of(busybox: &[u8], applets: &str) -> Self {
+        let mut images = Self::default();
+        let layer = root(busybox, applets);
+        let diff = digest(&layer);
+        let layer = images.add(LAYER, layer);
+        let commands =
+            [(PAUSE, vec!["/bin/sh", "-c", SLEEP]), (NGINX, vec!["/bin/sh", "-c", SERVE]), (BUSYBOX, vec!["sh"])];
+        for (name, command) in commands {
+            let config = json!({
+                "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
+                "os": "linux",
+                "created": "2026-01-01T00:00:00Z",
+                "config": { "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": command, "WorkingDir": "/" },
+                "rootfs": { "type": "layers", "diff_ids": [diff] },
+                "history": [{ "created": "2026-01-01T00:00:00Z", "created_by": name }],
+            });
+            let config = images.add(CONFIG, config.to_string().into_bytes());
+            let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] });
+            let manifest = images.add(MANIFEST, manifest.to_string().into_bytes());
+            let repository = name.trim_start_matches("docker.io/").trim_end_matches(":latest");
+            let digest = manifest["digest"].as_str().unwrap_or_default();
+            images.latest.insert(repository.to_owned(), digest.to_owned());
+        }
+        images
     }
-    archive.file("manifest.json", 0o644, json!(manifest).to_string().as_bytes());
-    fs::write(to, archive.finish())
+
+    /// Keeps a blob; gives its descriptor.
+    fn add(&mut self, media_type: &'static str, bytes: Vec<u8>) -> Value {
+        let digest = digest(&bytes);
+        let descriptor = json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() });
+        self.blobs.insert(digest, Blob { media_type, bytes });
+        descriptor
+    }
 }
 
 /// The one layer: busybox, a link for every applet, a page to serve.

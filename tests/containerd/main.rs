@@ -12,6 +12,7 @@ mod image;
 mod leftovers;
 mod manager;
 mod raw;
+mod registry;
 
 use std::{
     process::ExitCode,

@@ -8,7 +8,9 @@ use kubelet::{
     cri::CriClient,
     observer::Unobserved,
     resources::PodCgroups,
-    runtime::{GarbageOracle, NoProbes, Recorder, RuntimeManager, RuntimeSettings, SyncContext, observed::ContainerState},
+    runtime::{
+        GarbageOracle, NoProbes, Recorder, RuntimeManager, RuntimeSettings, SyncContext, observed::ContainerState,
+    },
     volumes::VolumeManager,
 };
 use tokio_util::sync::CancellationToken;

@@ -45,11 +45,13 @@ async fn scenario(daemon: &Containerd, client: &CriClient) -> Result<(), String>
         linux: Some(v1::LinuxPodSandboxConfig::default()),
         ..Default::default()
     };
+    let image = v1::ImageSpec { image: "nginx".into(), ..Default::default() };
+    client.pull_image(image.clone(), None, Some(sandbox_config.clone())).await.map_err(text)?;
     let sandbox = client.run_pod_sandbox(sandbox_config.clone(), "").await.map_err(text)?;
     let ip = client.pod_sandbox_status(&sandbox, false).await.map_err(text)?.network.unwrap_or_default().ip;
     let config = v1::ContainerConfig {
         metadata: Some(v1::ContainerMetadata { name: "web".into(), attempt: 0 }),
-        image: Some(v1::ImageSpec { image: image::NGINX.into(), ..Default::default() }),
+        image: Some(image),
         log_path: "web/0.log".into(),
         linux: Some(v1::LinuxContainerConfig::default()),
         ..Default::default()
