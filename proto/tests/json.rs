@@ -17,7 +17,7 @@ fn recorded_messages_come_back_as_they_were() {
     }));
     round_trip::<v1::ImageFsInfoResponse>(&json!({ "image_filesystems": [{
         "timestamp": "1795426643727925473",
-        "fs_id": { "mountpoint": "/run/ctrd/root/io.containerd.snapshotter.v1.overlayfs" },
+        "fs_id": { "mountpoint": "/run/ctrd/io.containerd.snapshotter.v1.overlayfs" },
         "used_bytes": { "value": "2859008" },
         "inodes_used": { "value": "566" }
     }] }));
