@@ -16,9 +16,9 @@ pub mod recorder;
 #[cfg(test)]
 mod replay;
 pub mod sandbox_config;
-pub mod settings;
 #[cfg(test)]
 mod sequence;
+pub mod settings;
 mod start;
 pub mod sync;
 pub mod termination;

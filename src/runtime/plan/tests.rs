@@ -302,3 +302,62 @@ fn a_pod_that_is_being_deleted_starts_nothing() {
     let actions = plan(&pod, &observed(vec![sandbox(0, true)], &[("a", "1")]), &NoProbes);
     assert!(actions.to_start.is_empty());
 }
+
+mod properties {
+    //! What holds for every plan, whatever is observed.
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn states() -> impl Strategy<Value = Option<&'static str>> {
+        prop::option::of(prop::sample::select(vec!["created", "running", "unknown", "oom", "0", "1", "137"]))
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_runs_twice_and_nothing_starts_without_a_sandbox(
+            policy in prop::sample::select(vec!["Always", "OnFailure", "Never"]),
+            init in prop::collection::vec((prop::bool::ANY, states()), 0..4),
+            regular in prop::collection::vec(states(), 1..4),
+            ready in prop::option::of(prop::bool::ANY),
+        ) {
+            let init_names: Vec<String> =
+                init.iter().enumerate().map(|(i, (sidecar, _))| format!("{}i{i}", if *sidecar { "+" } else { "" })).collect();
+            let regular_names: Vec<String> = (0..regular.len()).map(|i| format!("r{i}")).collect();
+            let init_words: Vec<&str> = init_names.iter().map(String::as_str).collect();
+            let regular_words: Vec<&str> = regular_names.iter().map(String::as_str).collect();
+            let pod = pod(policy, &init_words, &regular_words);
+            let mut containers = Vec::new();
+            for (index, (_, state)) in init.iter().enumerate() {
+                containers.extend(state.map(|s| (format!("i{index}"), s)));
+            }
+            for (index, state) in regular.iter().enumerate() {
+                containers.extend(state.map(|s| (format!("r{index}"), s)));
+            }
+            let containers: Vec<(&str, &str)> = containers.iter().map(|(n, s)| (n.as_str(), *s)).collect();
+            let sandboxes = ready.map(|r| sandbox(0, r)).into_iter().collect();
+            let observed = observed(sandboxes, &containers);
+            let actions = plan(&pod, &observed, &NoProbes);
+            let spec = pod.spec.as_ref().unwrap();
+
+            prop_assert_eq!(&actions, &plan(&pod, &observed, &NoProbes), "a plan depends on nothing else");
+            let starts = !actions.init_to_start.is_empty() || !actions.to_start.is_empty();
+            prop_assert!(!starts || actions.create_sandbox || ready == Some(true), "a start needs a sandbox");
+            prop_assert!(!actions.create_sandbox || actions.kill_pod, "a new sandbox replaces the old one");
+            prop_assert!(!starts || actions.create_sandbox || !actions.kill_pod, "a killed pod starts nothing");
+            let running = |name: &str| observed.container(name).is_some_and(|c| c.state == ContainerState::Running);
+            let killed = |name: &str| actions.kill_pod || actions.to_kill.iter().any(|k| k.name == name);
+            for (list, indices) in [
+                (spec.init_containers.as_deref().unwrap_or_default(), &actions.init_to_start),
+                (spec.containers.as_slice(), &actions.to_start),
+            ] {
+                for (at, index) in indices.iter().enumerate() {
+                    let name = &list[*index].name;
+                    prop_assert!(!running(name) || killed(name), "{name} would run twice");
+                    prop_assert!(!indices[..at].contains(index), "{name} would be started twice");
+                }
+            }
+        }
+    }
+}
