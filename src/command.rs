@@ -7,15 +7,13 @@ use world::{Tasks, World};
 
 use crate::{
     config::{self, ConfigError, Invocation, Loaded},
+    kubelet::{Kubelet, StartError},
     node::{self, CheckError},
     observer::{LogEvents, Observer},
     server::{ServeError, Server},
 };
 
 mod notes;
-pub mod pending;
-
-use pending::{Kubelet, StartError};
 
 /// Why the command ended with a failure. Its text is what upstream prints behind `command failed`, and what to do about it. Every one
 /// of them ends the process with exit code 1.

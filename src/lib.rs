@@ -5,8 +5,10 @@ pub mod command;
 pub mod config;
 pub mod cri;
 mod httpget;
+pub mod housekeeping;
 pub mod images;
 pub mod klog;
+pub mod kubelet;
 pub mod node;
 pub mod observer;
 pub mod pleg;
@@ -16,7 +18,9 @@ pub mod resources;
 pub mod runtime;
 pub mod server;
 pub mod sources;
+pub mod status;
 pub mod volumes;
+pub mod worker;
 
 /// The Kubernetes release whose kubelet this one takes the place of.
 pub const VERSION: &str = "v1.36.2";

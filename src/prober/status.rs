@@ -74,3 +74,9 @@ pub fn container_id(container: &ContainerStatus) -> Option<ContainerId> {
     let (runtime, id) = container.container_id.as_deref()?.split_once("://")?;
     Some(ContainerId { runtime: runtime.to_owned(), id: id.to_owned() })
 }
+
+impl crate::status::Probes for Prober {
+    fn update_pod_status(&self, pod: &Pod, status: &mut PodStatus) {
+        Self::update_pod_status(self, pod, status);
+    }
+}

@@ -1,0 +1,338 @@
+//! The kubelet put together: its parts, the loop that passes news between them, and the order of start and end. No rule lives here.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
+use world::{Tasks, World};
+
+use crate::{
+    api::pod as api_pod,
+    config::{CgroupDriver, KubeletConfig},
+    cri::{CriClient, CriError, Endpoints},
+    housekeeping::Housekeeping,
+    node::{self, Allocatable, ReservationError},
+    observer::{EventKind, Observer},
+    pleg::{Pleg, PlegEvent, PlegEventKind},
+    pods::{
+        PodManager,
+        admission::{self, Node},
+    },
+    prober::{PodStatuses, ProbeKind, ProbeUpdate, Prober},
+    resources::cgroups::PodCgroups,
+    runtime::{ProbeResult, RuntimeManager},
+    server::KubeletView,
+    sources::{Op, PodChange, SourceSettings, Sources},
+    status::{ReasonCache, StatusManager},
+    volumes::VolumeManager,
+    worker::{Parts, Workers, state::Phase},
+};
+
+mod gate;
+mod view;
+
+pub use gate::RuntimeGate;
+
+/// Why the kubelet does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The runtime does not answer as it must.
+    #[error("validate CRI v1 runtime API for endpoint {endpoint:?}: {source}")]
+    Runtime {
+        /// Where it was looked for.
+        endpoint: String,
+        /// What it said.
+        source: CriError,
+    },
+    /// The node cannot be read.
+    #[error("cannot read the node's facts: {0}")]
+    Facts(std::io::Error),
+    /// More is reserved than there is.
+    #[error(transparent)]
+    Reservation(#[from] ReservationError),
+}
+
+/// A running kubelet. Dropping it changes nothing: it ends with its tasks, and pods run on.
+pub struct Kubelet {
+    pods: Arc<PodManager>,
+    status: Arc<StatusManager>,
+    runtime: Arc<RuntimeManager>,
+    gate: Arc<RuntimeGate>,
+    pulse: Arc<Mutex<Instant>>,
+    sync_frequency: Duration,
+}
+
+/// Statuses as probes ask for them.
+struct Shown(Arc<StatusManager>);
+
+impl PodStatuses for Shown {
+    fn pod_status(&self, uid: &str) -> Option<Arc<PodStatus>> {
+        self.0.get(uid).map(Arc::new)
+    }
+}
+
+impl Kubelet {
+    /// Starts all parts in `tasks`.
+    ///
+    /// # Errors
+    /// The runtime does not answer, or the node cannot be what the configuration wants.
+    pub async fn start(
+        world: World,
+        config: Arc<KubeletConfig>,
+        observer: Arc<dyn Observer>,
+        tasks: &Tasks,
+    ) -> Result<Self, StartError> {
+        let endpoints = Endpoints {
+            runtime: config.container_runtime_endpoint.clone(),
+            image: config.image_service_endpoint.clone(),
+            timeout: config.runtime_request_timeout,
+        };
+        let cri = CriClient::new(&world.net, &endpoints, tasks);
+        let fail = |source| StartError::Runtime { endpoint: endpoints.runtime.to_string(), source };
+        let version = cri.handshake().await.map_err(fail)?;
+        tracing::info!(
+            containerRuntime = version.runtime_name,
+            version = version.runtime_version,
+            apiVersion = version.runtime_api_version,
+            "Container runtime initialized"
+        );
+        let driver = driver(&cri, &config).await;
+        if !config.pod_cidr.is_empty()
+            && let Err(error) = cri.update_runtime_config(&config.pod_cidr).await
+        {
+            tracing::error!(%error, "Failed to update pod CIDR");
+        }
+        let facts = world.machine.facts().map_err(StartError::Facts)?;
+        let settings = node::runtime_settings(&config, facts.clone(), driver)?;
+        let runtime = RuntimeManager::new(world.clone(), tasks.clone(), cri.clone(), settings.clone(), observer.clone());
+        let status = Arc::new(StatusManager::new(world.clock.clone(), observer.clone()));
+        let recorder = runtime.recorder().clone();
+        let (prober, probes) = Prober::new(&world, cri, recorder.clone(), Arc::new(Shown(status.clone())), tasks);
+        let gate = Arc::new(RuntimeGate::default());
+        drop(tasks.spawn("runtime-status", gate::watch(gate.clone(), runtime.clone())));
+        let (pleg, events) = Pleg::start(runtime.clone(), tasks);
+        let (sources, changes) = Sources::start(&world, &SourceSettings::of(&config), &recorder, tasks);
+        let wake = Arc::new(Notify::new());
+        let parts = Parts {
+            runtime: runtime.clone(),
+            pleg: pleg.clone(),
+            status: status.clone(),
+            reasons: Arc::new(ReasonCache::default()),
+            volumes: VolumeManager::new(world.clone(), settings.clone(), recorder),
+            cgroups: PodCgroups::new(world.clone(), settings),
+            prober,
+            network: gate.network(),
+            sync_frequency: config.sync_frequency,
+            world: world.clone(),
+        };
+        let workers = Workers::new(parts, sources.clone(), wake.clone(), tasks);
+        let pods = Arc::new(PodManager::default());
+        let rejected: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+        let keeper = Housekeeping {
+            pods: pods.clone(),
+            rejected: rejected.clone(),
+            sources: sources.clone(),
+            workers: workers.clone(),
+            runtime: runtime.clone(),
+            wake: wake.clone(),
+            ready: gate.clone(),
+        };
+        drop(tasks.spawn("housekeeping", keeper.run()));
+        let pulse = Arc::new(Mutex::new(Instant::now()));
+        let node = Node {
+            name: config.node_name.clone(),
+            labels: Node::standard_labels(&config.node_name, &facts.architecture, &config.node_labels),
+            allocatable: Allocatable::of(&config, &facts)?,
+            supplemental_groups_policy: false,
+            allowed_sysctls: config.allowed_unsafe_sysctls.clone(),
+        };
+        let sync_loop = SyncLoop {
+            pods: pods.clone(),
+            rejected,
+            sources,
+            workers,
+            status: status.clone(),
+            gate: gate.clone(),
+            pleg,
+            wake,
+            node,
+            observer,
+            pulse: pulse.clone(),
+        };
+        drop(tasks.spawn("sync-loop", sync_loop.run(changes, events, probes)));
+        Ok(Self { pods, status, runtime, gate, pulse, sync_frequency: config.sync_frequency })
+    }
+}
+
+/// What the runtime says about control groups, or else the configuration.
+async fn driver(cri: &CriClient, config: &KubeletConfig) -> CgroupDriver {
+    use cri_proto::v1;
+    match cri.runtime_config().await {
+        Ok(reply) => match reply.linux.map(|l| v1::CgroupDriver::try_from(l.cgroup_driver)) {
+            Some(Ok(v1::CgroupDriver::Systemd)) => CgroupDriver::Systemd,
+            Some(Ok(v1::CgroupDriver::Cgroupfs)) => CgroupDriver::Cgroupfs,
+            _ => config.cgroup_driver,
+        },
+        Err(error) => {
+            if error.is_unimplemented() {
+                tracing::info!(cgroupDriver = config.cgroup_driver.as_str(), "CRI implementation should be updated to support RuntimeConfig. Falling back to using cgroupDriver from kubelet config.");
+            } else {
+                tracing::error!(%error, "Failed to get runtime config from CRI");
+            }
+            config.cgroup_driver
+        }
+    }
+}
+
+/// The loop that hears all news.
+struct SyncLoop {
+    pods: Arc<PodManager>,
+    rejected: Arc<Mutex<BTreeSet<String>>>,
+    sources: Arc<Sources>,
+    workers: Workers,
+    status: Arc<StatusManager>,
+    gate: Arc<RuntimeGate>,
+    pleg: Arc<Pleg>,
+    wake: Arc<Notify>,
+    node: Node,
+    observer: Arc<dyn Observer>,
+    pulse: Arc<Mutex<Instant>>,
+}
+
+/// How often the loop shows that it is alive when there is no news.
+const PULSE: Duration = Duration::from_secs(30);
+
+impl SyncLoop {
+    async fn run(
+        mut self,
+        mut changes: mpsc::Receiver<PodChange>,
+        mut events: mpsc::Receiver<PlegEvent>,
+        mut probes: mpsc::Receiver<ProbeUpdate>,
+    ) {
+        loop {
+            self.gate.wait().await;
+            *self.pulse.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            tokio::select! {
+                biased;
+                Some(change) = changes.recv() => self.change(change),
+                Some(event) = events.recv() => self.event(&event),
+                Some(update) = probes.recv() => self.probe(&update),
+                () = tokio::time::sleep(PULSE) => {}
+            }
+        }
+    }
+
+    fn change(&mut self, change: PodChange) {
+        match change.op {
+            Op::Add => {
+                for pod in &change.pods {
+                    self.add(pod);
+                }
+            }
+            Op::Update | Op::Delete | Op::Reconcile => {
+                for pod in &change.pods {
+                    self.pods.set(pod.clone());
+                    if change.op != Op::Reconcile && !self.is_rejected(api_pod::uid(pod)) {
+                        self.workers.update(pod);
+                    }
+                }
+            }
+            Op::Remove => {
+                for pod in &change.pods {
+                    let uid = api_pod::uid(pod);
+                    self.observer.pod_gone(&self.status.overlay(pod));
+                    self.pods.remove(uid);
+                    if self.rejected.lock().unwrap_or_else(PoisonError::into_inner).remove(uid) {
+                        self.status.remove(uid);
+                    }
+                    if self.sources.all_ready() {
+                        self.workers.kill(uid, None);
+                    }
+                }
+            }
+        }
+        self.sources.mark_seen(change.source);
+        self.wake.notify_one();
+    }
+
+    fn is_rejected(&self, uid: &str) -> bool {
+        self.rejected.lock().unwrap_or_else(PoisonError::into_inner).contains(uid)
+    }
+
+    fn add(&self, pod: &Arc<Pod>) {
+        let uid = api_pod::uid(pod).to_owned();
+        let phases = self.workers.phases();
+        let ended = |uid: &str| {
+            let done = phases.get(uid).is_some_and(|p| matches!(p, Phase::Terminated | Phase::Finished));
+            done || self.is_rejected(uid)
+        };
+        let others: Vec<Arc<Pod>> = self.pods.pods().into_iter().filter(|p| api_pod::uid(p) != uid && !ended(api_pod::uid(p))).collect();
+        self.pods.set(pod.clone());
+        self.observer.pod_status(&self.status.overlay(pod));
+        let mut node = self.node.clone();
+        node.supplemental_groups_policy = self.gate.supplemental_groups_policy();
+        match admission::admit(pod, &others, &node) {
+            Ok(()) => self.workers.update(pod),
+            Err(rejection) => {
+                let recorder = self.workers.parts().runtime.recorder().clone();
+                recorder.pod(pod, EventKind::Warning, rejection.reason, rejection.message.clone());
+                self.status.reject(pod, rejection.reason, &rejection.message);
+                self.rejected.lock().unwrap_or_else(PoisonError::into_inner).insert(uid);
+            }
+        }
+    }
+
+    fn event(&self, event: &PlegEvent) {
+        if event.kind != PlegEventKind::ContainerRemoved {
+            if self.pods.by_uid(&event.uid).is_some() {
+                self.workers.wake(&event.uid);
+            } else {
+                self.wake.notify_one();
+            }
+        }
+        if event.kind != PlegEventKind::ContainerDied {
+            return;
+        }
+        let Ok(observed) = self.pleg.cache().get(&event.uid) else { return };
+        let (workers, died) = (self.workers.clone(), event.container.clone());
+        let all = self.workers.remove_content(&event.uid);
+        let runtime = self.workers.parts().runtime.clone();
+        drop(workers.tasks().spawn("remove-dead", async move {
+            runtime.remove_dead_containers(&observed, died.as_deref(), all).await;
+        }));
+    }
+
+    fn probe(&self, update: &ProbeUpdate) {
+        let Some(pod) = self.pods.by_uid(&update.uid) else { return };
+        let success = update.result == ProbeResult::Success;
+        match update.kind {
+            ProbeKind::Readiness => self.status.set_ready(&pod, &update.container, success),
+            ProbeKind::Startup => self.status.set_started(&pod, &update.container, success),
+            ProbeKind::Liveness if update.result != ProbeResult::Failure => return,
+            ProbeKind::Liveness => {}
+        }
+        self.workers.wake(&update.uid);
+    }
+}
+
+impl KubeletView for Kubelet {
+    fn pods(&self) -> Vec<Arc<Pod>> {
+        self.pods.pods().iter().map(|pod| self.status.overlay(pod)).collect()
+    }
+
+    fn sync_loop_healthy(&self) -> Result<(), String> {
+        view::sync_loop_healthy(&self.pulse, self.sync_frequency, &self.gate)
+    }
+
+    fn running_pods(&self) -> BoxFuture<'_, Result<Vec<Pod>, String>> {
+        Box::pin(view::running_pods(&self.runtime))
+    }
+}

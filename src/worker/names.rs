@@ -1,0 +1,71 @@
+//! Who of several pods of one full name may run: one at a time, in the order in which they came. As upstream's static pod start queue.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// Owners and those who wait, by full name.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    owner: BTreeMap<String, String>,
+    waiting: BTreeMap<String, VecDeque<String>>,
+}
+
+impl Names {
+    /// A pod of that name has come.
+    pub fn queue(&mut self, name: &str, uid: &str) {
+        let waiting = self.waiting.entry(name.to_owned()).or_default();
+        if !waiting.iter().any(|u| u == uid) {
+            waiting.push_back(uid.to_owned());
+        }
+    }
+
+    /// Whether the pod may start now; it owns the name then. `alive`: whether a pod that came earlier still means to start.
+    pub fn try_start(&mut self, name: &str, uid: &str, alive: impl Fn(&str) -> bool) -> bool {
+        match self.owner.get(name) {
+            Some(owner) if owner == uid => return true,
+            Some(_) => return false,
+            None => {}
+        }
+        let waiting = self.waiting.entry(name.to_owned()).or_default();
+        while waiting.front().is_some_and(|first| first != uid && !alive(first)) {
+            waiting.pop_front();
+        }
+        if waiting.front().is_some_and(|first| first != uid) {
+            return false;
+        }
+        waiting.pop_front();
+        if waiting.is_empty() {
+            self.waiting.remove(name);
+        }
+        self.owner.insert(name.to_owned(), uid.to_owned());
+        true
+    }
+
+    /// A pod has ended, or will never start. Who waits for its name, first come.
+    pub fn release(&mut self, uid: &str) -> Option<String> {
+        self.waiting.retain(|_, waiting| {
+            waiting.retain(|u| u != uid);
+            !waiting.is_empty()
+        });
+        let name = self.owner.iter().find(|(_, owner)| *owner == uid).map(|(name, _)| name.clone())?;
+        self.owner.remove(&name);
+        self.waiting.get(&name).and_then(|w| w.front().cloned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_in_order() {
+        let mut names = Names::default();
+        names.queue("web", "1");
+        assert!(names.try_start("web", "1", |_| true));
+        names.queue("web", "2");
+        names.queue("web", "3");
+        assert!(!names.try_start("web", "2", |_| true));
+        assert_eq!(names.release("1").as_deref(), Some("2"));
+        assert!(!names.try_start("web", "3", |_| true), "2 came first");
+        assert!(names.try_start("web", "3", |uid| uid != "2"), "2 has given up");
+    }
+}
