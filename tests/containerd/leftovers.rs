@@ -31,3 +31,21 @@ pub fn entries(directory: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+/// What kubelets put where every kubelet of the host puts it, one line each: links to container logs, and pods' control groups.
+pub fn on_host() -> Vec<String> {
+    let links = Path::new("/var/log/containers");
+    let mut found: Vec<String> =
+        entries(links).into_iter().map(|n| format!("link {}", links.join(n).display())).collect();
+    // Version 2 has the hierarchy here, version 1 one level down for each controller.
+    let top = Path::new("/sys/fs/cgroup");
+    let hierarchies = entries(top).into_iter().map(|name| top.join(name)).chain([top.to_owned()]);
+    for kubepods in hierarchies.map(|h| h.join("kubepods")) {
+        for class in ["", "besteffort", "burstable"] {
+            let folder = kubepods.join(class);
+            let pods = entries(&folder).into_iter().filter(|n| n.starts_with("pod"));
+            found.extend(pods.map(|n| format!("control group {}", folder.join(n).display())));
+        }
+    }
+    found
+}

@@ -13,6 +13,7 @@ mod leftovers;
 mod manager;
 mod raw;
 mod registry;
+mod tutorial;
 
 use std::{
     process::ExitCode,
@@ -30,9 +31,10 @@ type Shared = Arc<Mutex<Option<Containerd>>>;
 /// What a test does with the daemon.
 type Body = fn(&Containerd) -> Result<(), String>;
 
-const TESTS: [(&str, Body); 2] = [
+const TESTS: [(&str, Body); 3] = [
     ("a_sandbox_with_a_web_server_comes_and_goes", raw::comes_and_goes),
     ("a_pod_of_the_runtime_half_comes_and_goes", manager::comes_and_goes),
+    ("the_tutorial_works_and_leaves_nothing_behind", tutorial::works),
 ];
 
 fn main() -> ExitCode {
