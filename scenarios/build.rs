@@ -1,7 +1,9 @@
 //! Embeds the corpus: every file of the folders beside this one that hold scenarios. Not the code below `src`.
 
 use std::{
-    env, fmt::Write as _, fs, io,
+    env,
+    fmt::Write as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 

@@ -112,7 +112,8 @@ impl Kubelet {
         }
         let facts = world.machine.facts().map_err(StartError::Facts)?;
         let settings = node::runtime_settings(&config, facts.clone(), driver)?;
-        let runtime = RuntimeManager::new(world.clone(), tasks.clone(), cri.clone(), settings.clone(), observer.clone());
+        let runtime =
+            RuntimeManager::new(world.clone(), tasks.clone(), cri.clone(), settings.clone(), observer.clone());
         let status = Arc::new(StatusManager::new(world.clock.clone(), observer.clone()));
         let recorder = runtime.recorder().clone();
         let (prober, probes) = Prober::new(&world, cri, recorder.clone(), Arc::new(Shown(status.clone())), tasks);
@@ -183,7 +184,10 @@ async fn driver(cri: &CriClient, config: &KubeletConfig) -> CgroupDriver {
         },
         Err(error) => {
             if error.is_unimplemented() {
-                tracing::info!(cgroupDriver = config.cgroup_driver.as_str(), "CRI implementation should be updated to support RuntimeConfig. Falling back to using cgroupDriver from kubelet config.");
+                tracing::info!(
+                    cgroupDriver = config.cgroup_driver.as_str(),
+                    "CRI implementation should be updated to support RuntimeConfig. Falling back to using cgroupDriver from kubelet config."
+                );
             } else {
                 tracing::error!(%error, "Failed to get runtime config from CRI");
             }
@@ -274,7 +278,8 @@ impl SyncLoop {
             let done = phases.get(uid).is_some_and(|p| matches!(p, Phase::Terminated | Phase::Finished));
             done || self.is_rejected(uid)
         };
-        let others: Vec<Arc<Pod>> = self.pods.pods().into_iter().filter(|p| api_pod::uid(p) != uid && !ended(api_pod::uid(p))).collect();
+        let others: Vec<Arc<Pod>> =
+            self.pods.pods().into_iter().filter(|p| api_pod::uid(p) != uid && !ended(api_pod::uid(p))).collect();
         self.pods.set(pod.clone());
         self.observer.pod_status(&self.status.overlay(pod));
         let mut node = self.node.clone();

@@ -148,11 +148,12 @@ impl Workers {
     /// A pod is not wanted any more.
     pub fn kill(&self, uid: &str, grace: Option<i64>) {
         let mut table = self.table();
-        if let Some(slot) = table.slots.get_mut(uid) {
-            slot.state.kill(grace);
-            slot.follow();
-            slot.wake();
-        }
+        let Some(slot) = table.slots.get_mut(uid) else { return };
+        slot.state.kill(grace);
+        slot.follow();
+        slot.wake();
+        // A pod that had ended before has no worker left to tell that its remains may go.
+        table.dirty |= table.slots.get(uid).is_some_and(|slot| slot.state.phase() == Phase::Finished);
     }
 
     /// A pod that the runtime runs and nobody knows.

@@ -127,9 +127,9 @@ pub fn locate(process: &Process, name: &str, path: &str) -> Option<String> {
         let full = process.absolute(name);
         return process.files().executable(&full, &who).is_ok().then(|| name.to_owned());
     }
-    path.split(':').map(|d| format!("{}/{name}", if d.is_empty() { "." } else { d })).find(|candidate| {
-        process.files().executable(&process.absolute(candidate), &who).is_ok()
-    })
+    path.split(':')
+        .map(|d| format!("{}/{name}", if d.is_empty() { "." } else { d }))
+        .find(|candidate| process.files().executable(&process.absolute(candidate), &who).is_ok())
 }
 
 /// The program that a command name stands for.
@@ -194,7 +194,9 @@ async fn busybox(process: Process) -> Code {
     let args = process.args();
     let Some(name) = args.get(1).cloned() else {
         let list: Vec<&str> = names().collect();
-        let _ = process.out(format!("BusyBox v1.37.0 multi-call binary.\n\nCurrently defined functions:\n\t{}\n", list.join(", "))).await;
+        let _ = process
+            .out(format!("BusyBox v1.37.0 multi-call binary.\n\nCurrently defined functions:\n\t{}\n", list.join(", ")))
+            .await;
         return 0;
     };
     if name == "--list" {

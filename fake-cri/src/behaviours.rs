@@ -193,7 +193,9 @@ impl Behaviour {
     /// What a command executed that long after the container's start does.
     pub fn exec(&self, command: &str, since_start: Duration) -> Option<&ExecRule> {
         self.exec.iter().find(|rule| {
-            command.contains(&rule.command) && since_start >= rule.from.0 && rule.until.is_none_or(|until| since_start < until.0)
+            command.contains(&rule.command)
+                && since_start >= rule.from.0
+                && rule.until.is_none_or(|until| since_start < until.0)
         })
     }
 }

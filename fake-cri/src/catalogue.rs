@@ -128,7 +128,13 @@ impl Reference {
         if path.is_empty() || !name.chars().all(legal) || name.ends_with('/') {
             return None;
         }
-        let tag = if digest.is_empty() && tag.is_empty() { "latest".to_owned() } else if digest.is_empty() { tag } else { String::new() };
+        let tag = if digest.is_empty() && tag.is_empty() {
+            "latest".to_owned()
+        } else if digest.is_empty() {
+            tag
+        } else {
+            String::new()
+        };
         Some(Self { repository: format!("{domain}/{name}"), tag, digest })
     }
 
@@ -181,7 +187,10 @@ impl Catalogue {
     /// Adds an image, present or to be pulled; one of the same name is replaced. `false` if the name is not a reference.
     pub fn add(&mut self, spec: &ImageSpec) -> bool {
         let Some(mut reference) = Reference::parse(&spec.name) else { return false };
-        let content = spec.content.clone().unwrap_or_else(|| format!("{}:{}{}", reference.repository, reference.tag, reference.digest));
+        let content = spec
+            .content
+            .clone()
+            .unwrap_or_else(|| format!("{}:{}{}", reference.repository, reference.tag, reference.digest));
         let (entrypoint, cmd): (&[&str], &[&str]) = match spec.kind {
             ImageKind::Busybox => (&[], &["sh"]),
             ImageKind::Nginx | ImageKind::HostnetNginx => (&[], &["nginx", "-g", "daemon off;"]),
@@ -256,7 +265,8 @@ impl Catalogue {
         let reference = Reference::parse(text)?;
         let exact = self.offers.iter().find(|o| o.reference == reference);
         let by_digest = || {
-            let same = |o: &&Offer| o.reference.repository == reference.repository && o.image.digest == reference.digest;
+            let same =
+                |o: &&Offer| o.reference.repository == reference.repository && o.image.digest == reference.digest;
             self.offers.iter().find(same)
         };
         exact.or_else(by_digest).map(|offer| (offer.image.clone(), reference.clone()))
@@ -314,7 +324,10 @@ fn standard_images() -> Vec<ImageSpec> {
         ImageSpec { user: Some("1000".to_owned()), ..image(staging("test-image-predefined-group")) },
     ];
     for tag in ["1", "2", "3"] {
-        all.push(ImageSpec { content: Some("test-image-tags".to_owned()), ..image(staging(&format!("test-image-tags:{tag}"))) });
+        all.push(ImageSpec {
+            content: Some("test-image-tags".to_owned()),
+            ..image(staging(&format!("test-image-tags:{tag}")))
+        });
     }
     for name in ["registry.k8s.io/pause:3.9", "k8s.gcr.io/pause:3.9"] {
         all.push(ImageSpec {

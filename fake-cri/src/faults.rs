@@ -101,8 +101,11 @@ fn parse(script: &str) -> Result<VecDeque<Term>, String> {
     for text in script.split(',').map(str::trim).filter(|t| !t.is_empty()) {
         let text = text.strip_prefix("then ").unwrap_or(text).trim();
         let (left, rest) = match text.split_once(' ') {
-            Some((count, rest)) if count.ends_with(['x', '*']) && count[..count.len() - 1].bytes().all(|b| b.is_ascii_digit()) => {
-                let count = count[..count.len() - 1].parse().map_err(|_| format!("{text:?}: the count is not a number"))?;
+            Some((count, rest))
+                if count.ends_with(['x', '*']) && count[..count.len() - 1].bytes().all(|b| b.is_ascii_digit()) =>
+            {
+                let count =
+                    count[..count.len() - 1].parse().map_err(|_| format!("{text:?}: the count is not a number"))?;
                 (Some(count), rest.trim())
             }
             _ => (None, text),
@@ -133,7 +136,9 @@ fn parse(script: &str) -> Result<VecDeque<Term>, String> {
             "hang" => Action::Hang,
             "cut" => Action::Cut,
             other => {
-                return Err(format!("{other:?} is not something that can go wrong: write ok, error, fail, delay, late, lost, hang or cut"));
+                return Err(format!(
+                    "{other:?} is not something that can go wrong: write ok, error, fail, delay, late, lost, hang or cut"
+                ));
             }
         };
         terms.push_back(Term { left, action });
@@ -284,7 +289,9 @@ mod tests {
 
     fn faults(script: &str) -> Faults {
         let faults = Faults::new(Random::from_seed(1).fork("faults"));
-        faults.set(vec![Fault { rpc: "Stop*".to_owned(), script: script.to_owned(), ..Fault::default() }]).expect("a script");
+        faults
+            .set(vec![Fault { rpc: "Stop*".to_owned(), script: script.to_owned(), ..Fault::default() }])
+            .expect("a script");
         faults
     }
 

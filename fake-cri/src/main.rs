@@ -68,10 +68,16 @@ fn config(arguments: &Arguments, world: &World) -> anyhow::Result<Config> {
     config.journal_limit = 1000;
     let state = std::path::absolute(&arguments.state).context("the state directory has no absolute path")?;
     config.image_mountpoint = state.join("images").to_string_lossy().into_owned();
-    world.files.create_dir_all(Path::new(&config.image_mountpoint), 0o755).with_context(|| format!("cannot make {}", state.display()))?;
+    world
+        .files
+        .create_dir_all(Path::new(&config.image_mountpoint), 0o755)
+        .with_context(|| format!("cannot make {}", state.display()))?;
     if let Some(path) = &arguments.script {
         let full = std::path::absolute(path).context("the script has no absolute path")?;
-        let text = world.files.read_to_string(&full, SCRIPT_BYTES).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = world
+            .files
+            .read_to_string(&full, SCRIPT_BYTES)
+            .with_context(|| format!("cannot read {}", path.display()))?;
         let script: Script = serde_saphyr::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
         for image in &script.images {
             anyhow::ensure!(config.images.add(image), "{}: {:?} is not an image name", path.display(), image.name);

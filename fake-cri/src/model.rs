@@ -160,7 +160,8 @@ impl Container {
     pub fn subject(&self, pod: &str) -> Subject {
         let spec = self.config.image.clone().unwrap_or_default();
         let named = if spec.user_specified_image.is_empty() { spec.image } else { spec.user_specified_image };
-        let mut command = if self.config.command.is_empty() { self.image.entrypoint.clone() } else { self.config.command.clone() };
+        let mut command =
+            if self.config.command.is_empty() { self.image.entrypoint.clone() } else { self.config.command.clone() };
         command.extend(self.config.args.iter().cloned());
         Subject { pod: pod.to_owned(), container: self.metadata().name, image: named, command: command.join(" ") }
     }
@@ -193,7 +194,12 @@ impl Container {
             exit_code: self.exit_code,
             image: Some(v1::ImageSpec {
                 image: self.image_name.clone(),
-                user_specified_image: self.config.image.as_ref().map(|i| i.user_specified_image.clone()).unwrap_or_default(),
+                user_specified_image: self
+                    .config
+                    .image
+                    .as_ref()
+                    .map(|i| i.user_specified_image.clone())
+                    .unwrap_or_default(),
                 ..Default::default()
             }),
             image_ref: self.image_ref(),

@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn one_after_the_other_and_round_again() {
         let addresses = Addresses::new("10.0.0.0/29".parse().expect("a network"));
-        let taken: Vec<String> = (0..6).filter_map(|i| addresses.take(&i.to_string())).map(|ip| ip.to_string()).collect();
+        let taken: Vec<String> =
+            (0..6).filter_map(|i| addresses.take(&i.to_string())).map(|ip| ip.to_string()).collect();
         assert_eq!(taken, ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]);
         addresses.free("1");
         assert_eq!(addresses.take("x").map(|ip| ip.to_string()).as_deref(), Some("10.0.0.3"));

@@ -38,7 +38,21 @@ pub fn build(kind: ImageKind, clock: &WallClock) -> Arc<MemoryFiles> {
         file("/pause", &applets::program_file("pause"), 0o755);
         return Arc::new(files);
     }
-    for path in ["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/home", "/root", "/var/run", "/var/log", "/var/www", "/run", "/mnt", "/opt", "/srv"] {
+    for path in [
+        "/bin",
+        "/sbin",
+        "/usr/bin",
+        "/usr/sbin",
+        "/home",
+        "/root",
+        "/var/run",
+        "/var/log",
+        "/var/www",
+        "/run",
+        "/mnt",
+        "/opt",
+        "/srv",
+    ] {
         directory(path, 0o755);
     }
     directory("/root", 0o700);

@@ -14,14 +14,7 @@ use world::{
     net::{Address, Conn},
 };
 
-use crate::{
-    config::Config,
-    events::EventFaults,
-    faults::Fault,
-    journal::Journal,
-    runtime::Runtime,
-    service::Service,
-};
+use crate::{config::Config, events::EventFaults, faults::Fault, journal::Journal, runtime::Runtime, service::Service};
 
 /// Why a fake runtime did not start.
 #[derive(Debug, thiserror::Error)]
@@ -258,11 +251,17 @@ impl tokio::io::AsyncWrite for Cuttable {
         std::pin::Pin::new(&mut self.conn).poll_write(cx, buf)
     }
 
-    fn poll_flush(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<std::io::Result<()>> {
+    fn poll_flush(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
         std::pin::Pin::new(&mut self.conn).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<std::io::Result<()>> {
+    fn poll_shutdown(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
         std::pin::Pin::new(&mut self.conn).poll_shutdown(cx)
     }
 }

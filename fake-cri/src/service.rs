@@ -34,7 +34,12 @@ struct About {
 
 impl Service {
     /// Runs a call with everything around it.
-    pub(crate) async fn call<Req, Resp, F, Fut>(&self, rpc: &'static str, request: Request<Req>, run: F) -> Result<Response<Resp>, Status>
+    pub(crate) async fn call<Req, Resp, F, Fut>(
+        &self,
+        rpc: &'static str,
+        request: Request<Req>,
+        run: F,
+    ) -> Result<Response<Resp>, Status>
     where
         Req: ReflectMessage,
         Resp: ReflectMessage,
@@ -79,7 +84,12 @@ impl Service {
     }
 
     /// Records a call that answers with a stream.
-    pub(crate) async fn stream<Req, F, T>(&self, rpc: &'static str, request: Request<Req>, run: F) -> Result<Response<T>, Status>
+    pub(crate) async fn stream<Req, F, T>(
+        &self,
+        rpc: &'static str,
+        request: Request<Req>,
+        run: F,
+    ) -> Result<Response<T>, Status>
     where
         Req: ReflectMessage,
         F: FnOnce(&Arc<Runtime>, Req) -> Result<T, Status>,

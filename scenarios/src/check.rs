@@ -124,7 +124,10 @@ impl<'a> Scene<'a> {
                 let Some(pod) = found else {
                     let names: Vec<_> = pods.iter().filter_map(|pod| pod.pointer("/metadata/name")?.as_str()).collect();
                     let there = if names.is_empty() { "no pod at all".to_owned() } else { names.join(", ") };
-                    return Ok(Verdict::Fails(Mismatch::new(place, format!("/pods does not show `{name}` but {there}"))));
+                    return Ok(Verdict::Fails(Mismatch::new(
+                        place,
+                        format!("/pods does not show `{name}` but {there}"),
+                    )));
                 };
                 let Some(is) = is else { return Ok(Verdict::Holds) };
                 let is = expand_tree(is, self).await?;
@@ -143,7 +146,9 @@ impl<'a> Scene<'a> {
             Check::NoFile(path) => {
                 let path = crate::setup::path(&expand(path, self).await?);
                 match self.target.world().files.symlink_metadata(Path::new(&path)) {
-                    Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Verdict::Holds,
+                    Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                        Verdict::Holds
+                    }
                     Err(e) => Verdict::Fails(Mismatch::new(place, format!("{path}: {e}"))),
                     Ok(_) => Verdict::Fails(Mismatch::new(place, format!("{path} is there"))),
                 }
@@ -161,7 +166,9 @@ impl<'a> Scene<'a> {
                 self.answer(place, &url, expect, answer).await?
             }
             Check::NoLeaks => self.leaks(place).await,
-            Check::Kubelet { state, code, contains } => kubelet(place, &self.target.kubelet(), *state, code.as_ref(), contains.as_deref()),
+            Check::Kubelet { state, code, contains } => {
+                kubelet(place, &self.target.kubelet(), *state, code.as_ref(), contains.as_deref())
+            }
         };
         Ok(verdict)
     }
@@ -178,7 +185,14 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn file(&self, place: Place, path: &Path, mode: Option<u32>, text: Option<&str>, contains: Option<&str>) -> Verdict {
+    fn file(
+        &self,
+        place: Place,
+        path: &Path,
+        mode: Option<u32>,
+        text: Option<&str>,
+        contains: Option<&str>,
+    ) -> Verdict {
         let files = &self.target.world().files;
         let facts = match files.metadata(path) {
             Ok(facts) => facts,
@@ -207,7 +221,13 @@ impl<'a> Scene<'a> {
         differ(place, &format!("{} is not as expected", path.display()), found)
     }
 
-    async fn answer(&mut self, place: Place, url: &str, expect: &Expectation, answer: Result<Answer, String>) -> Result<Verdict, String> {
+    async fn answer(
+        &mut self,
+        place: Place,
+        url: &str,
+        expect: &Expectation,
+        answer: Result<Answer, String>,
+    ) -> Result<Verdict, String> {
         let answer = match answer {
             Err(_) if expect.refused => return Ok(Verdict::Holds),
             Err(error) => return Ok(Verdict::Fails(Mismatch::new(place, format!("{url}: {error}")))),
@@ -220,7 +240,12 @@ impl<'a> Scene<'a> {
         let mut found = Vec::new();
         let status = expect.status.unwrap_or(200);
         if answer.status != status {
-            found.push(Difference { path: "status".to_owned(), place, expected: status.to_string(), actual: answer.status.to_string() });
+            found.push(Difference {
+                path: "status".to_owned(),
+                place,
+                expected: status.to_string(),
+                actual: answer.status.to_string(),
+            });
         }
         let body = Value::String(answer.body.clone());
         if let Some(wanted) = &expect.body {
@@ -231,15 +256,27 @@ impl<'a> Scene<'a> {
             let wanted = part.as_str().unwrap_or_default().to_owned();
             if !answer.body.contains(&wanted) {
                 let expected = format!("a text with {wanted:?}");
-                found.push(Difference { path: "body".to_owned(), place: part.place, expected, actual: body.to_string() });
+                found.push(Difference {
+                    path: "body".to_owned(),
+                    place: part.place,
+                    expected,
+                    actual: body.to_string(),
+                });
             }
         }
         if let Some(json) = &expect.json {
             match serde_json::from_str::<Value>(&answer.body) {
-                Ok(value) => found.extend(named("json", matcher::differences(&expand_tree(json, self).await?, Some(&value)))),
+                Ok(value) => {
+                    found.extend(named("json", matcher::differences(&expand_tree(json, self).await?, Some(&value))))
+                }
                 Err(e) => {
                     let expected = "a body of JSON".to_owned();
-                    found.push(Difference { path: "body".to_owned(), place: json.place, expected, actual: format!("{e}: {body}") });
+                    found.push(Difference {
+                        path: "body".to_owned(),
+                        place: json.place,
+                        expected,
+                        actual: format!("{e}: {body}"),
+                    });
                 }
             }
         }
@@ -267,14 +304,23 @@ fn differ(place: Place, title: &str, differences: Vec<Difference>) -> Verdict {
     Verdict::Fails(Mismatch { place, title: title.to_owned(), differences })
 }
 
-fn kubelet(place: Place, actual: &Kubelet, state: KubeletState, code: Option<&Tree>, contains: Option<&str>) -> Verdict {
+fn kubelet(
+    place: Place,
+    actual: &Kubelet,
+    state: KubeletState,
+    code: Option<&Tree>,
+    contains: Option<&str>,
+) -> Verdict {
     let fails = |title: String| Verdict::Fails(Mismatch::new(place, title));
     match (state, actual) {
         (KubeletState::Running, Kubelet::Running) => Verdict::Holds,
         (KubeletState::Running, Kubelet::Stopped) => fails("the kubelet does not run".to_owned()),
-        (KubeletState::Running, Kubelet::Exited { code, message }) => fails(format!("the kubelet exited with code {code}: {message}")),
+        (KubeletState::Running, Kubelet::Exited { code, message }) => {
+            fails(format!("the kubelet exited with code {code}: {message}"))
+        }
         (KubeletState::Exited, Kubelet::Exited { code: actual, message }) => {
-            let mut found = code.map_or_else(Vec::new, |code| named("code", matcher::differences(code, Some(&Value::from(*actual)))));
+            let mut found = code
+                .map_or_else(Vec::new, |code| named("code", matcher::differences(code, Some(&Value::from(*actual)))));
             if let Some(part) = contains.filter(|part| !message.contains(*part)) {
                 let expected = format!("a text with {part:?}");
                 found.push(Difference { path: "message".to_owned(), place, expected, actual: format!("{message:?}") });

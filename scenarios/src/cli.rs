@@ -105,7 +105,8 @@ pub fn main(cli: Cli, around: &mut Surroundings<'_>) -> io::Result<u8> {
     match cli.command {
         Command::Run(run) => run.main(around),
         Command::List(which) => which.each(around, |scenario| {
-            let tags = if scenario.tags.is_empty() { String::new() } else { format!(" [{}]", scenario.tags.join(", ")) };
+            let tags =
+                if scenario.tags.is_empty() { String::new() } else { format!(" [{}]", scenario.tags.join(", ")) };
             format!("{}: {}{tags}\n", scenario.id, scenario.name)
         }),
         Command::Check(which) => {

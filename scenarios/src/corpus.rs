@@ -127,7 +127,9 @@ fn list(files: &Files, path: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> 
     for entry in files.read_dir(&absolute)? {
         let path = path.join(&entry.name);
         match entry.kind {
-            FileKind::Directory if !["files", "src", "snapshots", "target"].contains(&entry.name.as_str()) => list(files, &path, found)?,
+            FileKind::Directory if !["files", "src", "snapshots", "target"].contains(&entry.name.as_str()) => {
+                list(files, &path, found)?
+            }
             FileKind::File if is_scenario(&entry.name) => found.push(path),
             _ => {}
         }
@@ -150,7 +152,12 @@ mod tests {
     fn every_scenario_says_what_it_shows() {
         for scenario in embedded().unwrap_or_default() {
             assert!(scenario.description.is_some(), "{} has no description", scenario.id);
-            assert_ne!(scenario.name, scenario.id.rsplit('/').next().unwrap_or_default(), "{} has no name", scenario.id);
+            assert_ne!(
+                scenario.name,
+                scenario.id.rsplit('/').next().unwrap_or_default(),
+                "{} has no name",
+                scenario.id
+            );
         }
     }
 }

@@ -174,7 +174,16 @@ impl What {
     pub fn is_telling(&self) -> bool {
         match self {
             Self::Call(call) => {
-                let idle = ["List", "Status", "Version", "ImageFsInfo", "RuntimeConfig", "ContainerStatus", "PodSandboxStatus", "ImageStatus"];
+                let idle = [
+                    "List",
+                    "Status",
+                    "Version",
+                    "ImageFsInfo",
+                    "RuntimeConfig",
+                    "ContainerStatus",
+                    "PodSandboxStatus",
+                    "ImageStatus",
+                ];
                 call.code != "OK" || !idle.iter().any(|name| call.rpc.starts_with(name))
             }
             Self::Log(line) => line.starts_with(['E', 'W', 'F']),

@@ -64,7 +64,8 @@ pub async fn get(net: &Net, address: &Address, url: &Url) -> io::Result<Answer> 
 
 async fn exchange(net: &Net, address: &Address, url: &Url) -> io::Result<Answer> {
     let conn = net.dial(address).await?;
-    let (mut sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(conn)).await.map_err(io::Error::other)?;
+    let (mut sender, driver) =
+        hyper::client::conn::http1::handshake(TokioIo::new(conn)).await.map_err(io::Error::other)?;
     let request = http::Request::get(&url.path)
         .header("Host", format!("{}:{}", url.host, url.port))
         .header("User-Agent", "curl/8.0.1")

@@ -32,7 +32,8 @@ pub const OPERATORS: &[(&str, &str)] = &[
 ];
 
 /// Keys by which items of a list are told apart, the first that all items have.
-const IDENTITIES: &[&str] = &["name", "type", "key", "containerPort", "container_port", "mountPath", "container_path", "ip"];
+const IDENTITIES: &[&str] =
+    &["name", "type", "key", "containerPort", "container_port", "mountPath", "container_path", "ip"];
 
 /// One place where an expectation and a value differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,7 +163,9 @@ fn holds(operator: &str, operand: &Tree, actual: Option<&Value>) -> bool {
             Some(Value::Array(values)) => values.iter().any(|value| fits(operand, Some(value))),
             _ => false,
         },
-        "$starts-with" => there.and_then(Value::as_str).is_some_and(|text| text.starts_with(&plain(&operand.to_json()))),
+        "$starts-with" => {
+            there.and_then(Value::as_str).is_some_and(|text| text.starts_with(&plain(&operand.to_json())))
+        }
         "$ends-with" => there.and_then(Value::as_str).is_some_and(|text| text.ends_with(&plain(&operand.to_json()))),
         "$length" => {
             let length = match there {

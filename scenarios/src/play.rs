@@ -81,8 +81,13 @@ impl From<TargetError> for Stop {
 }
 
 /// Plays `scenario` on `target`, which is set up for it but has nothing started but the runtime. `beside` reads files beside the scenario.
-pub async fn play(scenario: &Scenario, target: &mut dyn Target, beside: &dyn Fn(&Path) -> std::io::Result<Vec<u8>>) -> Outcome {
-    let mut player = Player { scenario, target, beside, marks: BTreeMap::new(), notes: Vec::new(), exit_expected: false };
+pub async fn play(
+    scenario: &Scenario,
+    target: &mut dyn Target,
+    beside: &dyn Fn(&Path) -> std::io::Result<Vec<u8>>,
+) -> Outcome {
+    let mut player =
+        Player { scenario, target, beside, marks: BTreeMap::new(), notes: Vec::new(), exit_expected: false };
     player.marks.insert("start".to_owned(), Mark::default());
     let played = player.all().await;
     let took = player.target.history().now();
@@ -152,7 +157,13 @@ impl Player<'_> {
             notes.push(format!("the kubelet exited with code {code}: {message}"));
         }
         let place = mismatch.place;
-        Stop::Fails(Box::new(Failure { place, mismatch, label: label.to_owned(), at: self.target.history().now(), notes }))
+        Stop::Fails(Box::new(Failure {
+            place,
+            mismatch,
+            label: label.to_owned(),
+            at: self.target.history().now(),
+            notes,
+        }))
     }
 
     fn wrong(&self, step: &Step, title: String) -> Stop {
@@ -167,21 +178,29 @@ impl Player<'_> {
             Action::Put { path, content, mode } => self.put(step, path, content, *mode).await?,
             Action::Move { from, to } => {
                 let (from, to) = (setup::path(from), setup::path(to));
-                files.rename(Path::new(&from), Path::new(&to)).map_err(|e| self.wrong(step, format!("{from} to {to}: {e}")))?;
+                files
+                    .rename(Path::new(&from), Path::new(&to))
+                    .map_err(|e| self.wrong(step, format!("{from} to {to}: {e}")))?;
             }
             Action::Change { path, patch } => {
                 let path = setup::path(path);
-                let read = files.read_to_string(Path::new(&path), FILE_LIMIT).map_err(|e| self.wrong(step, format!("{path}: {e}")))?;
-                let value: Tree = serde_saphyr::from_str(&read).map_err(|e| self.wrong(step, format!("{path} is not YAML: {e}")))?;
+                let read = files
+                    .read_to_string(Path::new(&path), FILE_LIMIT)
+                    .map_err(|e| self.wrong(step, format!("{path}: {e}")))?;
+                let value: Tree =
+                    serde_saphyr::from_str(&read).map_err(|e| self.wrong(step, format!("{path} is not YAML: {e}")))?;
                 let mut value = value.to_json();
                 patch::merge(&mut value, &patch.to_json());
                 let text = yaml(&Tree::from(value));
-                files.write(Path::new(&path), text.as_bytes(), 0o644).map_err(|e| self.wrong(step, format!("{path}: {e}")))?;
+                files
+                    .write(Path::new(&path), text.as_bytes(), 0o644)
+                    .map_err(|e| self.wrong(step, format!("{path}: {e}")))?;
             }
             Action::Remove(path) => {
                 let text = setup::path(path);
                 let path = Path::new(&text);
-                let directory = files.symlink_metadata(path).is_ok_and(|facts| facts.kind == world::files::FileKind::Directory);
+                let directory =
+                    files.symlink_metadata(path).is_ok_and(|facts| facts.kind == world::files::FileKind::Directory);
                 let removed = if directory { files.remove_dir_all(path) } else { files.remove_file(path) };
                 removed.map_err(|e| self.wrong(step, format!("{text}: {e}")))?;
             }
@@ -227,7 +246,8 @@ impl Player<'_> {
             Content::Directory => files.create_dir(path, 0o755),
             Content::Link(target) => files.symlink(Path::new(target), path),
             Content::From(name) => {
-                let bytes = (self.beside)(&self.scenario.folder.join(name)).map_err(|e| self.wrong(step, format!("{name}: {e}")))?;
+                let bytes = (self.beside)(&self.scenario.folder.join(name))
+                    .map_err(|e| self.wrong(step, format!("{name}: {e}")))?;
                 files.write(path, &bytes, mode)
             }
         };

@@ -106,7 +106,9 @@ impl Report {
                 let _ = writeln!(out, "    skipped: {why}");
             }
             Ending::Failed(failure) | Ending::Wrong(failure) => out.push_str(&indent(&self.failure(result, failure))),
-            Ending::Broken(why) => out.push_str(&indent(&format!("the target failed: {why}\n{}", self.context(result)))),
+            Ending::Broken(why) => {
+                out.push_str(&indent(&format!("the target failed: {why}\n{}", self.context(result))))
+            }
         }
         for note in &result.outcome.notes {
             let _ = writeln!(out, "    {}", self.paint(YELLOW, &format!("note: {note}")));

@@ -73,7 +73,10 @@ pub fn run_one(scenario: &Arc<Scenario>, options: &Options) -> RunResult {
         };
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| (broken(panicked(&*panic)), Vec::new()))
     } else {
-        let why = format!("it is only for {}", scenario.targets.iter().map(|t| format!("{t:?}").to_lowercase()).collect::<Vec<_>>().join(", "));
+        let why = format!(
+            "it is only for {}",
+            scenario.targets.iter().map(|t| format!("{t:?}").to_lowercase()).collect::<Vec<_>>().join(", ")
+        );
         (Outcome { end: Ending::Skipped(why), notes: Vec::new(), took: Duration::ZERO }, Vec::new())
     };
     RunResult { scenario: scenario.clone(), seed, outcome, entries, wall: started.elapsed() }

@@ -1,5 +1,9 @@
 //! One seed, one history: the whole corpus run twice, in two processes under different load, gives the same traces byte for byte.
-#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the test starts real processes and reads what they wrote")]
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the test starts real processes and reads what they wrote"
+)]
 
 use std::{
     collections::BTreeMap,

@@ -52,7 +52,9 @@ impl RuntimeGate {
         let state = self.state();
         match state.last_good {
             None => Some("container runtime status check may not have completed yet".to_owned()),
-            Some(_) if state.not_ready.is_some() => state.not_ready.as_ref().map(|why| format!("container runtime not ready: {why}")),
+            Some(_) if state.not_ready.is_some() => {
+                state.not_ready.as_ref().map(|why| format!("container runtime not ready: {why}"))
+            }
             Some(at) if at.elapsed() > STALE => Some("container runtime is down".to_owned()),
             Some(_) => None,
         }

@@ -15,7 +15,11 @@ use crate::{api::duration::GoDuration, runtime::RuntimeManager};
 const LEAST: Duration = Duration::from_secs(5 * 60);
 
 /// Whether the sync loop is alive. It rests while the runtime is away; upstream's text counts from its last turn all the same.
-pub(super) fn sync_loop_healthy(pulse: &Mutex<Instant>, sync_frequency: Duration, _: &RuntimeGate) -> Result<(), String> {
+pub(super) fn sync_loop_healthy(
+    pulse: &Mutex<Instant>,
+    sync_frequency: Duration,
+    _: &RuntimeGate,
+) -> Result<(), String> {
     let limit = (sync_frequency * 2).max(LEAST);
     let since = pulse.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
     if since > limit {
@@ -34,7 +38,8 @@ pub(super) async fn running_pods(runtime: &RuntimeManager) -> Result<Vec<Pod>, S
         shown.metadata.namespace = Some(pod.namespace);
         shown.metadata.uid = Some(pod.uid);
         let containers = pod.containers.into_iter();
-        let containers = containers.map(|c| Container { name: c.name, image: Some(c.image_ref), ..Container::default() });
+        let containers =
+            containers.map(|c| Container { name: c.name, image: Some(c.image_ref), ..Container::default() });
         shown.spec = Some(PodSpec { containers: containers.collect(), ..PodSpec::default() });
         shown
     });

@@ -72,7 +72,8 @@ pub fn status(inputs: &Inputs<'_>) -> PodStatus {
     if !terminal(&new_phase) && terminal(&old_phase) {
         new_phase.clone_from(&old_phase);
     }
-    let (mut reason, mut message) = if new_phase == old_phase { (old.reason.clone(), old.message.clone()) } else { (None, None) };
+    let (mut reason, mut message) =
+        if new_phase == old_phase { (old.reason.clone(), old.message.clone()) } else { (None, None) };
     if past_deadline(pod, old, inputs.now) {
         new_phase = "Failed".to_owned();
         reason = Some(DEADLINE_EXCEEDED.to_owned());
@@ -106,7 +107,9 @@ pub fn status(inputs: &Inputs<'_>) -> PodStatus {
     }
 }
 
-fn some(amounts: Amounts) -> Option<std::collections::BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>> {
+fn some(
+    amounts: Amounts,
+) -> Option<std::collections::BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>> {
     (!amounts.is_empty()).then(|| amounts.into_iter().map(|(name, amount)| (name, amount.to_api())).collect())
 }
 
@@ -135,9 +138,5 @@ fn pod_ips(observed: &[String], old: &PodStatus) -> Vec<String> {
     let parsed: Vec<IpAddr> = observed.iter().filter_map(|ip| ip.parse().ok()).collect();
     let first = |v6: bool| parsed.iter().find(|ip| ip.is_ipv6() == v6).map(ToString::to_string);
     let found: Vec<String> = [first(false), first(true)].into_iter().flatten().collect();
-    if found.is_empty() {
-        old.pod_ips.iter().flatten().map(|ip| ip.ip.clone()).collect()
-    } else {
-        found
-    }
+    if found.is_empty() { old.pod_ips.iter().flatten().map(|ip| ip.ip.clone()).collect() } else { found }
 }

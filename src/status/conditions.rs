@@ -34,7 +34,13 @@ fn incomplete(unknown: &[&str], other: &[&str], word: &str) -> String {
 }
 
 /// `Initialized`.
-pub fn initialized(pod: &Pod, init: &[ContainerStatus], regular: &[ContainerStatus], phase: &str, was: bool) -> PodCondition {
+pub fn initialized(
+    pod: &Pod,
+    init: &[ContainerStatus],
+    regular: &[ContainerStatus],
+    phase: &str,
+    was: bool,
+) -> PodCondition {
     let find = |name: &str| init.iter().find(|s| s.name == name);
     let (mut unknown, mut unfinished) = (Vec::new(), Vec::new());
     for container in api_pod::init_containers(pod).map(|c| c.container) {
@@ -63,7 +69,9 @@ pub fn initialized(pod: &Pod, init: &[ContainerStatus], regular: &[ContainerStat
 
 /// `ContainersReady`.
 pub fn containers_ready(pod: &Pod, init: &[ContainerStatus], regular: &[ContainerStatus], phase: &str) -> PodCondition {
-    let sidecars = api_pod::init_containers(pod).filter(|c| api_pod::is_restartable_init(c.container)).map(|c| (c.container, init));
+    let sidecars = api_pod::init_containers(pod)
+        .filter(|c| api_pod::is_restartable_init(c.container))
+        .map(|c| (c.container, init));
     let all = sidecars.chain(api_pod::app_containers(pod).map(|c| (c.container, regular)));
     let (mut unknown, mut unready) = (Vec::new(), Vec::new());
     for (container, list) in all {
@@ -74,7 +82,9 @@ pub fn containers_ready(pod: &Pod, init: &[ContainerStatus], regular: &[Containe
         }
     }
     match phase {
-        "Succeeded" if unknown.is_empty() => return make(pod, "ContainersReady", false, condition::POD_COMPLETED, String::new()),
+        "Succeeded" if unknown.is_empty() => {
+            return make(pod, "ContainersReady", false, condition::POD_COMPLETED, String::new());
+        }
         "Failed" => return make(pod, "ContainersReady", false, condition::POD_FAILED, String::new()),
         _ => {}
     }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{
-        Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
-        ContainerUser, LinuxContainerUser, Pod, ResourceRequirements, VolumeMountStatus,
+        Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
+        ContainerStatus, ContainerUser, LinuxContainerUser, Pod, ResourceRequirements, VolumeMountStatus,
     },
     apimachinery::pkg::{api::resource::Quantity as ApiQuantity, apis::meta::v1::Time},
 };
@@ -190,12 +190,18 @@ fn present(
     let (state, lost) = state_of(newest, old);
     let id = newest.id.to_string();
     let old_count = old.map_or(0, |o| o.restart_count);
-    let mut restart_count = newest.restart_count.max(if old.is_some_and(|o| o.restart_count > newest.restart_count) { old_count } else { 0 });
+    let mut restart_count = newest.restart_count.max(if old.is_some_and(|o| o.restart_count > newest.restart_count) {
+        old_count
+    } else {
+        0
+    });
     if lost {
         restart_count = old_count + 1;
     }
-    let restarted_in_place =
-        state.running.is_some() && terminated(old).is_some() && old_count >= newest.restart_count && old.is_some_and(|o| o.container_id.as_deref() != Some(&id));
+    let restarted_in_place = state.running.is_some()
+        && terminated(old).is_some()
+        && old_count >= newest.restart_count
+        && old.is_some_and(|o| o.container_id.as_deref() != Some(&id));
     if restarted_in_place {
         restart_count = old_count + 1;
     }
@@ -203,7 +209,9 @@ fn present(
     if last_state.is_none() {
         let changed = old.is_some_and(|o| o.container_id.as_deref() != Some(&id));
         last_state = match terminated(old) {
-            Some(ended) if changed => Some(ContainerState { terminated: Some(ended.clone()), ..ContainerState::default() }),
+            Some(ended) if changed => {
+                Some(ContainerState { terminated: Some(ended.clone()), ..ContainerState::default() })
+            }
             _ => old.and_then(|o| o.last_state.clone()).filter(|s| s.terminated.is_some()),
         };
     }
@@ -249,7 +257,8 @@ fn resources(container: &Container, instance: &ObservedContainer, running: bool)
     let mut shown = container.resources.clone().unwrap_or_default();
     let actual = instance.resources.as_ref().and_then(|r| r.linux.as_ref()).filter(|_| running);
     let Some(actual) = actual else { return shown };
-    let cpu_limit = (actual.cpu_period > 0).then(|| actual.cpu_quota.saturating_mul(1000) / actual.cpu_period).filter(|m| *m > 0);
+    let cpu_limit =
+        (actual.cpu_period > 0).then(|| actual.cpu_quota.saturating_mul(1000) / actual.cpu_period).filter(|m| *m > 0);
     let cpu_request = (actual.cpu_shares >= 2).then(|| (actual.cpu_shares.saturating_mul(1000) + 1023) / 1024);
     let memory = (actual.memory_limit_in_bytes > 0).then_some(actual.memory_limit_in_bytes);
     let milli = |list: &BTreeMap<String, ApiQuantity>| list.get("cpu").map_or(0, |q| Quantity::of(q).milli_value());

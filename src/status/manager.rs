@@ -153,14 +153,18 @@ impl StatusManager {
         let had_initialised = api_pod::init_containers(pod).next().is_none();
         let ended = |s: &ContainerStatus| s.state.as_ref().is_some_and(|s| s.terminated.is_some());
         let end = |s: &mut ContainerStatus| {
-            s.state = Some(ContainerState { terminated: Some(containers::gone_with_pod()), ..ContainerState::default() });
+            s.state =
+                Some(ContainerState { terminated: Some(containers::gone_with_pod()), ..ContainerState::default() });
         };
         if had_initialised {
             status.container_statuses.iter_mut().flatten().filter(|s| !ended(s)).for_each(end);
         }
         let mut before_started = false;
-        for (i, init) in status.init_container_statuses.iter_mut().flatten().enumerate().collect::<Vec<_>>().into_iter().rev() {
-            let waits = init.state.as_ref().is_some_and(|s| s.waiting.is_some()) && init.last_state.as_ref().is_none_or(|s| s.terminated.is_none());
+        for (i, init) in
+            status.init_container_statuses.iter_mut().flatten().enumerate().collect::<Vec<_>>().into_iter().rev()
+        {
+            let waits = init.state.as_ref().is_some_and(|s| s.waiting.is_some())
+                && init.last_state.as_ref().is_none_or(|s| s.terminated.is_none());
             before_started |= !waits || i == 0;
             if before_started && !ended(init) {
                 end(init);
@@ -218,7 +222,11 @@ fn transition(old: &PodStatus, new: &mut PodStatus, now: Timestamp) {
 
 /// Cuts termination messages to their share.
 fn shorten(status: &mut PodStatus) {
-    let count = [&status.container_statuses, &status.init_container_statuses].into_iter().flatten().map(Vec::len).sum::<usize>();
+    let count = [&status.container_statuses, &status.init_container_statuses]
+        .into_iter()
+        .flatten()
+        .map(Vec::len)
+        .sum::<usize>();
     let share = MESSAGE_BYTES / count.max(1);
     let lists = [&mut status.container_statuses, &mut status.init_container_statuses];
     for container in lists.into_iter().flatten().flatten() {

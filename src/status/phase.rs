@@ -2,10 +2,7 @@
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 
-use crate::{
-    api::pod as api_pod,
-    runtime::plan::restart::exit_restarts,
-};
+use crate::{api::pod as api_pod, runtime::plan::restart::exit_restarts};
 
 #[derive(Debug, Default)]
 struct Count {

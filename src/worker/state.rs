@@ -67,7 +67,15 @@ impl WorkerState {
     }
 
     fn new(subject: Subject) -> Self {
-        Self { subject, phase: Phase::Sync, grace: 0, shortened: false, restart_requested: false, deleted: false, began: false }
+        Self {
+            subject,
+            phase: Phase::Sync,
+            grace: 0,
+            shortened: false,
+            restart_requested: false,
+            deleted: false,
+            began: false,
+        }
     }
 
     /// The phase.

@@ -114,7 +114,11 @@ pub(super) async fn sync(workers: &Workers, pod: &Arc<Pod>, synced: Stamp, termi
     match result.error() {
         None => deadline(workers, pod),
         Some(error) => {
-            tracing::error!(pod = format!("{}/{}", api_pod::namespace(pod), api_pod::name(pod)), err = error, "Error syncing pod, skipping");
+            tracing::error!(
+                pod = format!("{}/{}", api_pod::namespace(pod), api_pod::name(pod)),
+                err = error,
+                "Error syncing pod, skipping"
+            );
             Outcome::Failed(result.earliest_backoff_expiry)
         }
     }

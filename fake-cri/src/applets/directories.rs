@@ -37,7 +37,11 @@ pub(super) async fn ls(process: Process) -> Code {
     let (mut plain, mut directories) = (Vec::new(), Vec::new());
     for name in names {
         let path = process.absolute(&name);
-        let facts = if options.has('l') && !name.ends_with('/') { process.files().lstat(&path) } else { process.files().stat(&path) };
+        let facts = if options.has('l') && !name.ends_with('/') {
+            process.files().lstat(&path)
+        } else {
+            process.files().stat(&path)
+        };
         match facts.or_else(|_| process.files().lstat(&path)) {
             Ok(facts) if facts.kind == FileKind::Directory && !options.has('d') => directories.push(name),
             Ok(facts) => plain.push((name, facts)),
@@ -93,9 +97,12 @@ fn line(process: &Process, options: &Options, directory: &str, name: &str, facts
     if !options.has('l') && !options.has('n') {
         return format!("{name}\n");
     }
-    let path = if directory.is_empty() { name.to_owned() } else { format!("{}/{name}", directory.trim_end_matches('/')) };
+    let path =
+        if directory.is_empty() { name.to_owned() } else { format!("{}/{name}", directory.trim_end_matches('/')) };
     let link = match facts.kind {
-        FileKind::Symlink => process.files().read_link(&process.absolute(&path)).map_or(String::new(), |t| format!(" -> {t}")),
+        FileKind::Symlink => {
+            process.files().read_link(&process.absolute(&path)).map_or(String::new(), |t| format!(" -> {t}"))
+        }
         _ => String::new(),
     };
     let owner = if options.has('n') { facts.uid.to_string() } else { super::identity::user_name(process, facts.uid) };
@@ -183,7 +190,11 @@ pub(super) async fn mkdir(process: Process) -> Code {
                 so_far.push('/');
                 so_far.push_str(part);
                 result = match process.files().make_dir(&so_far, mode, &who) {
-                    Err(Errno::Exists) if process.files().stat(&so_far).is_ok_and(|m| m.kind == FileKind::Directory) => Ok(()),
+                    Err(Errno::Exists)
+                        if process.files().stat(&so_far).is_ok_and(|m| m.kind == FileKind::Directory) =>
+                    {
+                        Ok(())
+                    }
                     other => other,
                 };
                 if result.is_err() {

@@ -62,7 +62,14 @@ async fn copy(process: &Process, from: &str, to: &str, recursive: bool, depth: u
         }
         let mut code = 0;
         for entry in process.files().list(from, &who).unwrap_or_default() {
-            code |= Box::pin(copy(process, &format!("{from}/{}", entry.name), &format!("{to}/{}", entry.name), true, depth + 1)).await;
+            code |= Box::pin(copy(
+                process,
+                &format!("{from}/{}", entry.name),
+                &format!("{to}/{}", entry.name),
+                true,
+                depth + 1,
+            ))
+            .await;
         }
         return code;
     }

@@ -110,7 +110,8 @@ pub(super) async fn uname(process: Process) -> Code {
         ('m', machine.to_owned()),
         ('o', "GNU/Linux".to_owned()),
     ];
-    let mut shown: Vec<String> = columns.iter().filter(|(l, _)| all || options.has(*l)).map(|(_, v)| v.clone()).collect();
+    let mut shown: Vec<String> =
+        columns.iter().filter(|(l, _)| all || options.has(*l)).map(|(_, v)| v.clone()).collect();
     if shown.is_empty() {
         shown.push("Linux".to_owned());
     }

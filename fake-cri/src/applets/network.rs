@@ -151,7 +151,8 @@ pub(super) async fn wget(process: Process) -> Code {
         }
     };
     let (mut reader, mut writer) = tokio::io::split(conn);
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: Wget\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: Wget\r\nConnection: close\r\n\r\n");
     if writer.write_all(request.as_bytes()).await.is_err() {
         process.err("wget: error getting response\n").await;
         return 1;

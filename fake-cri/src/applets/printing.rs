@@ -492,7 +492,8 @@ fn product(words: &[&str]) -> Option<String> {
     let last = words.iter().rposition(|w| matches!(*w, "*" | "/" | "%")).filter(|i| *i > 0);
     match last {
         Some(i) => {
-            let (left, right): (i64, i64) = (product(&words[..i])?.parse().ok()?, product(&words[i + 1..])?.parse().ok()?);
+            let (left, right): (i64, i64) =
+                (product(&words[..i])?.parse().ok()?, product(&words[i + 1..])?.parse().ok()?);
             let value = match words[i] {
                 "*" => left.wrapping_mul(right),
                 "/" => left.checked_div(right)?,

@@ -159,7 +159,12 @@ pub(super) async fn top(process: Process) -> Code {
             .to_owned();
         for p in process.kernel().processes().into_iter().filter(|p| p.exit().is_none()) {
             let user = super::identity::user_name(&process, p.credentials().uid);
-            text.push_str(&format!("{:5} {:5} {user:8} S        0   0%   0   0% {}\n", p.pid(), p.parent(), p.args().join(" ")));
+            text.push_str(&format!(
+                "{:5} {:5} {user:8} S        0   0%   0   0% {}\n",
+                p.pid(),
+                p.parent(),
+                p.args().join(" ")
+            ));
         }
         if process.out(text).await.is_err() {
             return 1;

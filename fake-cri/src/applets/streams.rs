@@ -157,7 +157,9 @@ pub(super) async fn tail(process: Process) -> Code {
             bytes.len().saturating_sub(count(&options, 'c', None, 0))
         } else {
             let starts: Vec<usize> = std::iter::once(0)
-                .chain(bytes.iter().enumerate().filter(|(i, b)| **b == b'\n' && i + 1 < bytes.len()).map(|(i, _)| i + 1))
+                .chain(
+                    bytes.iter().enumerate().filter(|(i, b)| **b == b'\n' && i + 1 < bytes.len()).map(|(i, _)| i + 1),
+                )
                 .collect();
             let wanted = count(&options, 'n', None, 10);
             if bytes.is_empty() {

@@ -551,8 +551,10 @@ pub(super) async fn base64(process: Process) -> Code {
     let Some(bytes) = slurp(&process, "base64", operand).await else { return 1 };
     let mut result = Vec::new();
     if options.has('d') {
-        let values: Vec<u32> =
-            bytes.iter().filter_map(|b| DIGITS.iter().position(|d| d == b).and_then(|p| u32::try_from(p).ok())).collect();
+        let values: Vec<u32> = bytes
+            .iter()
+            .filter_map(|b| DIGITS.iter().position(|d| d == b).and_then(|p| u32::try_from(p).ok()))
+            .collect();
         for group in values.chunks(4) {
             let bits = group.iter().fold(0, |bits, v| bits << 6 | v) << (6 * (4 - group.len()));
             result.extend(bits.to_be_bytes()[1..group.len().max(1)].iter());

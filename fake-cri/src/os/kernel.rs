@@ -9,7 +9,9 @@ use std::{
 use tokio::time::Instant;
 use world::Tasks;
 
-use super::{Code, Credentials, Descriptor, Disposition, FileTree, Pid, Process, Program, Signal, Surroundings, process::State};
+use super::{
+    Code, Credentials, Descriptor, Disposition, FileTree, Pid, Process, Program, Signal, Surroundings, process::State,
+};
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

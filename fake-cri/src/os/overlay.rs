@@ -113,12 +113,20 @@ impl FileSystem for Overlay {
     }
 
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-        if self.symlink_metadata(path).is_ok() { self.copy_up(path)? } else { self.make_way(path)? }
+        if self.symlink_metadata(path).is_ok() {
+            self.copy_up(path)?
+        } else {
+            self.make_way(path)?
+        }
         self.upper().write(path, bytes, mode)
     }
 
     fn append(&self, path: &Path, mode: u32) -> io::Result<Box<dyn Append>> {
-        if self.symlink_metadata(path).is_ok() { self.copy_up(path)? } else { self.make_way(path)? }
+        if self.symlink_metadata(path).is_ok() {
+            self.copy_up(path)?
+        } else {
+            self.make_way(path)?
+        }
         self.upper().append(path, mode)
     }
 

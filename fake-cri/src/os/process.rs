@@ -162,7 +162,11 @@ impl Process {
 
     /// A path as it means it: absolute, not resolved.
     pub fn absolute(&self, path: &str) -> String {
-        if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.state().cwd.trim_end_matches('/')) }
+        if path.starts_with('/') {
+            path.to_owned()
+        } else {
+            format!("{}/{path}", self.state().cwd.trim_end_matches('/'))
+        }
     }
 
     /// An open descriptor.

@@ -139,7 +139,8 @@ async fn connection(mut conn: Conn, answer: &Answer, process: &Process) -> io::R
         head.drain(..end + 4);
         let mut words = text.lines().next().unwrap_or_default().split(' ');
         let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or("/").to_owned());
-        let close = text.lines().any(|l| l.to_ascii_lowercase().starts_with("connection: close")) || text.contains("HTTP/1.0");
+        let close =
+            text.lines().any(|l| l.to_ascii_lowercase().starts_with("connection: close")) || text.contains("HTTP/1.0");
         let (status, kind, body) = answer(&path);
         let reason = match status {
             200 => "OK",
@@ -159,13 +160,20 @@ async fn connection(mut conn: Conn, answer: &Answer, process: &Process) -> io::R
         if method != "HEAD" {
             reply.extend_from_slice(&body);
         }
-        let agent = text.lines().find_map(|l| l.strip_prefix("User-Agent: ").or(l.strip_prefix("user-agent: "))).unwrap_or("-").to_owned();
+        let agent = text
+            .lines()
+            .find_map(|l| l.strip_prefix("User-Agent: ").or(l.strip_prefix("user-agent: ")))
+            .unwrap_or("-")
+            .to_owned();
         let stamp = process.kernel().surroundings().world.clock.now().strftime("%d/%b/%Y:%H:%M:%S +0000").to_string();
         let peer = match conn.peer() {
             world::net::Address::Tcp { host, .. } => host.clone(),
             world::net::Address::Unix(_) => "unix:".to_owned(),
         };
-        let line = format!("{peer} - - [{stamp}] \"{method} {path} HTTP/1.1\" {status} {} \"-\" \"{agent}\" \"-\"\n", body.len());
+        let line = format!(
+            "{peer} - - [{stamp}] \"{method} {path} HTTP/1.1\" {status} {} \"-\" \"{agent}\" \"-\"\n",
+            body.len()
+        );
         let _ = process.out(line).await;
         conn.write_all(&reply).await?;
         conn.flush().await?;

@@ -21,7 +21,10 @@ impl Runtime {
         request: v1::CreateContainerRequest,
     ) -> Result<v1::CreateContainerResponse, Status> {
         let config = request.config.ok_or_else(|| Status::invalid_argument("container config is nil"))?;
-        let metadata = config.metadata.clone().ok_or_else(|| Status::invalid_argument("container config must include metadata"))?;
+        let metadata = config
+            .metadata
+            .clone()
+            .ok_or_else(|| Status::invalid_argument("container config must include metadata"))?;
         if metadata.name.is_empty() {
             return Err(Status::invalid_argument("container metadata needs a name"));
         }
@@ -36,7 +39,8 @@ impl Runtime {
         let name = format!("{}_{}_{}", metadata.name, sandbox.metadata().name, metadata.attempt);
         {
             let state = self.lock();
-            let taken = state.containers_of(&sandbox.id).into_iter().find(|c| c.config.metadata.as_ref() == Some(&metadata));
+            let taken =
+                state.containers_of(&sandbox.id).into_iter().find(|c| c.config.metadata.as_ref() == Some(&metadata));
             if let Some(taken) = taken {
                 return Err(Status::unknown(format!(
                     "failed to reserve container name \"{name}\": name \"{name}\" is reserved for \"{}\"",
@@ -112,7 +116,9 @@ impl Runtime {
             && profile.profile_type == v1::security_profile::ProfileType::Localhost as i32
         {
             let name = profile.localhost_ref.trim_start_matches("localhost/");
-            return Err(Status::unknown(format!("failed to generate apparmor spec opts: apparmor profile not found {name}")));
+            return Err(Status::unknown(format!(
+                "failed to generate apparmor spec opts: apparmor profile not found {name}"
+            )));
         }
         for mount in &config.mounts {
             if mount.recursive_read_only {
@@ -143,10 +149,16 @@ impl Runtime {
         let sandbox = self.sandbox(&container.sandbox)?;
         if container.state != ContainerState::ContainerCreated {
             let state = format!("{:?}", container.state).to_ascii_uppercase();
-            return Err(Status::unknown(format!("failed to start container \"{}\": container is in {state} state", container.id)));
+            return Err(Status::unknown(format!(
+                "failed to start container \"{}\": container is in {state} state",
+                container.id
+            )));
         }
         if !sandbox.ready {
-            return Err(Status::unknown(format!("failed to start container \"{}\": sandbox container is not running", container.id)));
+            return Err(Status::unknown(format!(
+                "failed to start container \"{}\": sandbox container is not running",
+                container.id
+            )));
         }
         container.log.open().map_err(|e| {
             Status::unknown(format!("failed to create container log \"{}\": {e}", container.log.path().display()))
@@ -244,7 +256,9 @@ impl Runtime {
             return Err(Status::invalid_argument("the id of the container is empty"));
         }
         let Some(container) = find(&self.lock().containers, id).cloned() else { return Ok(()) };
-        let (Some(process), ContainerState::ContainerRunning) = (container.process.clone(), container.state) else { return Ok(()) };
+        let (Some(process), ContainerState::ContainerRunning) = (container.process.clone(), container.state) else {
+            return Ok(());
+        };
         if timeout > 0 {
             process.signal(self.stop_signal(&container));
             let limit = Duration::from_secs(u64::try_from(timeout).unwrap_or(0));
@@ -258,7 +272,8 @@ impl Runtime {
     }
 
     fn stop_signal(&self, container: &Container) -> Signal {
-        let asked = v1::Signal::try_from(container.config.stop_signal).ok().filter(|s| *s != v1::Signal::RuntimeDefault);
+        let asked =
+            v1::Signal::try_from(container.config.stop_signal).ok().filter(|s| *s != v1::Signal::RuntimeDefault);
         let asked = asked.and_then(|s| Signal::parse(&s.as_str_name().replace("PLUS", "+").replace("MINUS", "-")));
         asked.or_else(|| Signal::parse(&container.image.stop_signal)).unwrap_or(Signal::TERM)
     }
@@ -275,7 +290,10 @@ impl Runtime {
         if self.lock().containers.remove(&container.id).is_none() {
             return Ok(());
         }
-        if let Some(kernel) = container.kernel.filter(|_| !self.lock().sandboxes.get(&container.sandbox).is_some_and(|s| s.shared.is_some())) {
+        if let Some(kernel) = container
+            .kernel
+            .filter(|_| !self.lock().sandboxes.get(&container.sandbox).is_some_and(|s| s.shared.is_some()))
+        {
             kernel.signal_all(Signal::KILL);
         }
         self.ledger.closed("container", &container.id);
@@ -284,7 +302,10 @@ impl Runtime {
     }
 
     /// ContainerStatus.
-    pub(crate) fn container_status(&self, request: &v1::ContainerStatusRequest) -> Result<v1::ContainerStatusResponse, Status> {
+    pub(crate) fn container_status(
+        &self,
+        request: &v1::ContainerStatusRequest,
+    ) -> Result<v1::ContainerStatusResponse, Status> {
         let container = self.container(&request.container_id)?;
         let mut response = v1::ContainerStatusResponse { status: Some(container.status()), ..Default::default() };
         if request.verbose {
@@ -322,7 +343,10 @@ impl Runtime {
     }
 
     /// UpdateContainerResources: visible in the status afterwards.
-    pub(crate) fn update_container_resources(&self, request: v1::UpdateContainerResourcesRequest) -> Result<(), Status> {
+    pub(crate) fn update_container_resources(
+        &self,
+        request: v1::UpdateContainerResourcesRequest,
+    ) -> Result<(), Status> {
         let id = self.container(&request.container_id)?.id;
         let mut state = self.lock();
         let Some(held) = state.containers.get_mut(&id) else { return Err(not_found("container", &id)) };

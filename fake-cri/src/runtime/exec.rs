@@ -51,7 +51,10 @@ impl Drop for KillOnDrop {
 
 impl Runtime {
     /// ExecSync.
-    pub(crate) async fn exec_sync(self: &Arc<Self>, request: v1::ExecSyncRequest) -> Result<v1::ExecSyncResponse, Status> {
+    pub(crate) async fn exec_sync(
+        self: &Arc<Self>,
+        request: v1::ExecSyncRequest,
+    ) -> Result<v1::ExecSyncResponse, Status> {
         let container = self.container(&request.container_id)?;
         if request.cmd.is_empty() {
             return Err(Status::invalid_argument("the command is empty"));
@@ -119,7 +122,11 @@ impl Runtime {
             return Err(Status::unknown("container is not running"));
         };
         let credentials = self.credentials(container, &tree).map_err(Status::unknown)?;
-        let cwd = if container.config.working_dir.is_empty() { &container.image.working_dir } else { &container.config.working_dir };
+        let cwd = if container.config.working_dir.is_empty() {
+            &container.image.working_dir
+        } else {
+            &container.config.working_dir
+        };
         let launch = Launch {
             args: command.to_vec(),
             env: self.environment(container, &sandbox),

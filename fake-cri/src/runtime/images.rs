@@ -55,10 +55,15 @@ impl Runtime {
     }
 
     /// PullImage: takes its time; a client that gives up leaves nothing behind.
-    pub(crate) async fn pull_image(self: &Arc<Self>, request: &v1::PullImageRequest) -> Result<v1::PullImageResponse, Status> {
+    pub(crate) async fn pull_image(
+        self: &Arc<Self>,
+        request: &v1::PullImageRequest,
+    ) -> Result<v1::PullImageResponse, Status> {
         let wanted = request.image.clone().unwrap_or_default().image;
         if Reference::parse(&wanted).is_none() {
-            return Err(Status::unknown(format!("failed to parse image reference \"{wanted}\": invalid reference format")));
+            return Err(Status::unknown(format!(
+                "failed to parse image reference \"{wanted}\": invalid reference format"
+            )));
         }
         tokio::time::sleep(self.config.pull_latency.max(SHORTEST_PULL)).await;
         let mut images = self.images();
@@ -82,7 +87,10 @@ impl Runtime {
             let id = self.images().find(&wanted).map(|p| p.image.id.clone());
             let state = self.lock();
             if let Some(user) = state.containers.values().find(|c| Some(&c.image.id) == id.as_ref()) {
-                return Err(Status::unknown(format!("delete image: image used by {}: image is in use by a container", user.id)));
+                return Err(Status::unknown(format!(
+                    "delete image: image used by {}: image is in use by a container",
+                    user.id
+                )));
             }
         }
         self.images().remove(&wanted);

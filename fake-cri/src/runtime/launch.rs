@@ -64,7 +64,10 @@ impl Runtime {
                 let found = self.images().find(&image.image).map(|p| p.image.clone());
                 let found = found.ok_or_else(|| format!("image {:?} is gone", image.image))?;
                 let tree = self.tree(found.kind);
-                (Files::new(Overlay::new(tree, self.world.clock.clone())), Path::new("/").join(mount.image_sub_path.trim_start_matches('/')))
+                (
+                    Files::new(Overlay::new(tree, self.world.clock.clone())),
+                    Path::new("/").join(mount.image_sub_path.trim_start_matches('/')),
+                )
             } else {
                 let host = self.host_path(&mount.host_path)?;
                 (self.world.files.clone(), host)
@@ -118,7 +121,10 @@ impl Runtime {
                 }
                 Ok(_) => return Ok(path),
                 Err(_) => {
-                    self.world.files.create_dir_all(&path, 0o755).map_err(|e| format!("failed to mkdir {path:?}: {e}"))?;
+                    self.world
+                        .files
+                        .create_dir_all(&path, 0o755)
+                        .map_err(|e| format!("failed to mkdir {path:?}: {e}"))?;
                     return Ok(path);
                 }
             }
@@ -129,8 +135,13 @@ impl Runtime {
     /// Whether an image has that path.
     pub(super) fn check_image_path(&self, image: &Image, path: &str) -> Result<(), Status> {
         let path = Path::new("/").join(path.trim_start_matches('/'));
-        if path.components().any(|c| c == std::path::Component::ParentDir) || self.tree(image.kind).metadata(&path).is_err() {
-            return Err(Status::unknown(format!("ImageVolumeMountFailed: {} does not exist in the image", path.display())));
+        if path.components().any(|c| c == std::path::Component::ParentDir)
+            || self.tree(image.kind).metadata(&path).is_err()
+        {
+            return Err(Status::unknown(format!(
+                "ImageVolumeMountFailed: {} does not exist in the image",
+                path.display()
+            )));
         }
         Ok(())
     }
@@ -145,7 +156,8 @@ impl Runtime {
         };
         let passwd = table("/etc/passwd");
         let group = table("/etc/group");
-        let (image_user, image_group) = container.image.user.split_once(':').map_or((container.image.user.as_str(), ""), |(u, g)| (u, g));
+        let (image_user, image_group) =
+            container.image.user.split_once(':').map_or((container.image.user.as_str(), ""), |(u, g)| (u, g));
         let user = match (&security.run_as_user, security.run_as_username.as_str()) {
             (Some(uid), _) => uid.value.to_string(),
             (None, "") => image_user.to_owned(),
@@ -163,14 +175,21 @@ impl Runtime {
             (None, None) => return Err(format!("unable to find user {user}: no matching entries in passwd file")),
         };
         let named_group = |name: &str| {
-            number(name).or_else(|| group.iter().find(|r| r.first().is_some_and(|n| n == name)).and_then(|r| r.get(2)).and_then(|n| number(n)))
+            number(name).or_else(|| {
+                group
+                    .iter()
+                    .find(|r| r.first().is_some_and(|n| n == name))
+                    .and_then(|r| r.get(2))
+                    .and_then(|n| number(n))
+            })
         };
         let gid = match &security.run_as_group {
             Some(gid) => u32::try_from(gid.value).unwrap_or(0),
             None if !image_group.is_empty() && security.run_as_user.is_none() => named_group(image_group).unwrap_or(0),
             None => row.and_then(|r| r.get(3)).and_then(|n| number(n)).unwrap_or(0),
         };
-        let mut groups: BTreeSet<u32> = security.supplemental_groups.iter().filter_map(|g| u32::try_from(*g).ok()).collect();
+        let mut groups: BTreeSet<u32> =
+            security.supplemental_groups.iter().filter_map(|g| u32::try_from(*g).ok()).collect();
         let merge = security.supplemental_groups_policy == v1::SupplementalGroupsPolicy::Merge as i32;
         if let (true, Some(name)) = (merge, row.and_then(|r| r.first())) {
             for entry in &group {
@@ -214,7 +233,11 @@ impl Runtime {
         if let Some(limit) = container.resources.as_ref().map(|r| r.memory_limit_in_bytes).filter(|l| *l > 0) {
             kernel.set_memory_limit(u64::try_from(limit).ok());
         }
-        let mut args = if container.config.command.is_empty() { container.image.entrypoint.clone() } else { container.config.command.clone() };
+        let mut args = if container.config.command.is_empty() {
+            container.image.entrypoint.clone()
+        } else {
+            container.config.command.clone()
+        };
         if container.config.args.is_empty() && container.config.command.is_empty() {
             args.extend(container.image.cmd.iter().cloned());
         } else {
@@ -224,7 +247,11 @@ impl Runtime {
             let log = container.log.clone();
             Arc::new(Sink(move |bytes: &[u8]| log.write(stream, bytes)))
         };
-        let cwd = if container.config.working_dir.is_empty() { &container.image.working_dir } else { &container.config.working_dir };
+        let cwd = if container.config.working_dir.is_empty() {
+            &container.image.working_dir
+        } else {
+            &container.config.working_dir
+        };
         let launch = Launch {
             args: args.clone(),
             env: self.environment(container, sandbox),

@@ -9,7 +9,12 @@ type Descriptor = (&'static str, &'static str, bool, &'static [&'static str]);
 
 /// What a container has.
 const DESCRIPTORS: &[Descriptor] = &[
-    ("container_blkio_device_usage_total", "Bytes of block devices used", true, &["device", "major", "minor", "operation"]),
+    (
+        "container_blkio_device_usage_total",
+        "Bytes of block devices used",
+        true,
+        &["device", "major", "minor", "operation"],
+    ),
     ("container_cpu_cfs_periods_total", "Enforcement periods elapsed", true, &[]),
     ("container_cpu_cfs_throttled_periods_total", "Throttled periods", true, &[]),
     ("container_cpu_cfs_throttled_seconds_total", "Time throttled", true, &[]),
@@ -118,13 +123,23 @@ impl Runtime {
                     .iter()
                     .map(|(metric, _, counter, extra)| {
                         let common = [id, name, image, metadata.namespace.as_str(), metadata.name.as_str()];
-                        let memory = stats.and_then(|s| s.memory.as_ref()).and_then(|m| m.working_set_bytes).map_or(0, |v| v.value);
-                        let cpu = stats.and_then(|s| s.cpu.as_ref()).and_then(|c| c.usage_core_nano_seconds).map_or(0, |v| v.value);
+                        let memory = stats
+                            .and_then(|s| s.memory.as_ref())
+                            .and_then(|m| m.working_set_bytes)
+                            .map_or(0, |v| v.value);
+                        let cpu = stats
+                            .and_then(|s| s.cpu.as_ref())
+                            .and_then(|c| c.usage_core_nano_seconds)
+                            .map_or(0, |v| v.value);
                         let value = match *metric {
-                            "container_memory_working_set_bytes" | "container_memory_usage_bytes" | "container_memory_rss" => memory,
+                            "container_memory_working_set_bytes"
+                            | "container_memory_usage_bytes"
+                            | "container_memory_rss" => memory,
                             "container_cpu_usage_seconds_total" => cpu / 1_000_000_000,
                             "container_last_seen" => u64::try_from(now / 1_000_000_000).unwrap_or(0),
-                            "container_start_time_seconds" => u64::try_from(sandbox.created_at / 1_000_000_000).unwrap_or(0),
+                            "container_start_time_seconds" => {
+                                u64::try_from(sandbox.created_at / 1_000_000_000).unwrap_or(0)
+                            }
                             _ => 0,
                         };
                         v1::Metric {
@@ -144,7 +159,12 @@ impl Runtime {
                     .iter()
                     .map(|c| v1::ContainerMetrics {
                         container_id: c.id.clone(),
-                        metrics: metrics(&c.id, &c.metadata().name, &c.image_name, self.container_stats(&c.id).ok().as_ref()),
+                        metrics: metrics(
+                            &c.id,
+                            &c.metadata().name,
+                            &c.image_name,
+                            self.container_stats(&c.id).ok().as_ref(),
+                        ),
                     })
                     .collect(),
             });

@@ -13,9 +13,13 @@ use crate::{
 
 impl Runtime {
     /// RunPodSandbox.
-    pub(crate) async fn run_pod_sandbox(self: &Arc<Self>, request: v1::RunPodSandboxRequest) -> Result<v1::RunPodSandboxResponse, Status> {
+    pub(crate) async fn run_pod_sandbox(
+        self: &Arc<Self>,
+        request: v1::RunPodSandboxRequest,
+    ) -> Result<v1::RunPodSandboxResponse, Status> {
         let config = request.config.ok_or_else(|| Status::invalid_argument("sandbox config is nil"))?;
-        let metadata = config.metadata.clone().ok_or_else(|| Status::invalid_argument("sandbox config must include metadata"))?;
+        let metadata =
+            config.metadata.clone().ok_or_else(|| Status::invalid_argument("sandbox config must include metadata"))?;
         if metadata.name.is_empty() || metadata.uid.is_empty() || metadata.namespace.is_empty() {
             return Err(Status::invalid_argument("sandbox metadata needs a name, a uid and a namespace"));
         }
@@ -126,7 +130,8 @@ impl Runtime {
         }
         let Some(sandbox) = find(&self.lock().sandboxes, id).cloned() else { return Ok(()) };
         self.stop_pod_sandbox(&sandbox.id).await?;
-        let containers: Vec<String> = self.lock().containers_of(&sandbox.id).into_iter().map(|c| c.id.clone()).collect();
+        let containers: Vec<String> =
+            self.lock().containers_of(&sandbox.id).into_iter().map(|c| c.id.clone()).collect();
         for container in containers {
             self.remove_container(&container).await?;
         }
@@ -137,7 +142,10 @@ impl Runtime {
     }
 
     /// PodSandboxStatus.
-    pub(crate) fn pod_sandbox_status(&self, request: &v1::PodSandboxStatusRequest) -> Result<v1::PodSandboxStatusResponse, Status> {
+    pub(crate) fn pod_sandbox_status(
+        &self,
+        request: &v1::PodSandboxStatusRequest,
+    ) -> Result<v1::PodSandboxStatusResponse, Status> {
         let sandbox = self.sandbox(&request.pod_sandbox_id)?;
         let mut response = v1::PodSandboxStatusResponse { status: Some(sandbox.status()), ..Default::default() };
         if self.config.events {

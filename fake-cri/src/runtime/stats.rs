@@ -18,7 +18,8 @@ fn value(value: u64) -> Option<v1::UInt64Value> {
 impl Runtime {
     fn cpu(&self, container: &Container) -> v1::CpuUsage {
         let ran = container.started.map(|s| s.elapsed()).unwrap_or_default();
-        let used = u64::try_from(ran.as_nanos()).unwrap_or(u64::MAX) / 1_000_000_000 * NANO_CORES + u64::from(ran.subsec_millis()) * NANO_CORES / 1000;
+        let used = u64::try_from(ran.as_nanos()).unwrap_or(u64::MAX) / 1_000_000_000 * NANO_CORES
+            + u64::from(ran.subsec_millis()) * NANO_CORES / 1000;
         v1::CpuUsage {
             timestamp: self.now(),
             usage_core_nano_seconds: value(used),
@@ -60,7 +61,11 @@ impl Runtime {
                 used_bytes: value(8192),
                 inodes_used: value(4),
             }),
-            swap: Some(v1::SwapUsage { timestamp: self.now(), swap_available_bytes: value(0), swap_usage_bytes: value(0) }),
+            swap: Some(v1::SwapUsage {
+                timestamp: self.now(),
+                swap_available_bytes: value(0),
+                swap_usage_bytes: value(0),
+            }),
             io: None,
         }
     }
@@ -121,7 +126,11 @@ impl Runtime {
                     rss_bytes: sum(&working),
                     ..Default::default()
                 }),
-                network: Some(v1::NetworkUsage { timestamp: now, default_interface: Some(interface), interfaces: Vec::new() }),
+                network: Some(v1::NetworkUsage {
+                    timestamp: now,
+                    default_interface: Some(interface),
+                    interfaces: Vec::new(),
+                }),
                 process: Some(v1::ProcessUsage {
                     timestamp: now,
                     process_count: sum(&|c| c.kernel.as_ref().map_or(0, |k| k.processes().len() as u64)),
@@ -139,7 +148,10 @@ impl Runtime {
     }
 
     /// ListPodSandboxStats: of ready sandboxes.
-    pub(crate) fn list_pod_sandbox_stats(&self, filter: Option<&v1::PodSandboxStatsFilter>) -> Vec<v1::PodSandboxStats> {
+    pub(crate) fn list_pod_sandbox_stats(
+        &self,
+        filter: Option<&v1::PodSandboxStatsFilter>,
+    ) -> Vec<v1::PodSandboxStats> {
         let filter = filter.cloned().unwrap_or_default();
         let sandboxes: Vec<Sandbox> = {
             let state = self.lock();

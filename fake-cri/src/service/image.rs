@@ -24,7 +24,8 @@ impl ImageService for Service {
     async fn stream_images(&self, request: Request<v1::StreamImagesRequest>) -> Reply<Self::StreamImagesStream> {
         self.stream("StreamImages", request, |runtime, request| {
             let images = runtime.list_images(request.filter.as_ref());
-            let messages: Vec<_> = images.chunks(256).map(|batch| Ok(v1::StreamImagesResponse { images: batch.to_vec() })).collect();
+            let messages: Vec<_> =
+                images.chunks(256).map(|batch| Ok(v1::StreamImagesResponse { images: batch.to_vec() })).collect();
             Ok(Box::pin(stream::iter(messages)) as Self::StreamImagesStream)
         })
         .await

@@ -53,7 +53,8 @@ impl RuntimeService for Service {
     }
 
     async fn run_pod_sandbox(&self, request: Request<v1::RunPodSandboxRequest>) -> Reply<v1::RunPodSandboxResponse> {
-        self.call("RunPodSandbox", request, |runtime, request| async move { runtime.run_pod_sandbox(request).await }).await
+        self.call("RunPodSandbox", request, |runtime, request| async move { runtime.run_pod_sandbox(request).await })
+            .await
     }
 
     async fn stop_pod_sandbox(&self, request: Request<v1::StopPodSandboxRequest>) -> Reply<v1::StopPodSandboxResponse> {
@@ -66,15 +67,22 @@ impl RuntimeService for Service {
         .await
     }
 
-    async fn remove_pod_sandbox(&self, request: Request<v1::RemovePodSandboxRequest>) -> Reply<v1::RemovePodSandboxResponse> {
+    async fn remove_pod_sandbox(
+        &self,
+        request: Request<v1::RemovePodSandboxRequest>,
+    ) -> Reply<v1::RemovePodSandboxResponse> {
         self.call("RemovePodSandbox", request, |runtime, request| async move {
             runtime.remove_pod_sandbox(&request.pod_sandbox_id).await.map(|()| v1::RemovePodSandboxResponse {})
         })
         .await
     }
 
-    async fn pod_sandbox_status(&self, request: Request<v1::PodSandboxStatusRequest>) -> Reply<v1::PodSandboxStatusResponse> {
-        self.call("PodSandboxStatus", request, |runtime, request| async move { runtime.pod_sandbox_status(&request) }).await
+    async fn pod_sandbox_status(
+        &self,
+        request: Request<v1::PodSandboxStatusRequest>,
+    ) -> Reply<v1::PodSandboxStatusResponse> {
+        self.call("PodSandboxStatus", request, |runtime, request| async move { runtime.pod_sandbox_status(&request) })
+            .await
     }
 
     async fn list_pod_sandbox(&self, request: Request<v1::ListPodSandboxRequest>) -> Reply<v1::ListPodSandboxResponse> {
@@ -84,7 +92,10 @@ impl RuntimeService for Service {
         .await
     }
 
-    async fn stream_pod_sandboxes(&self, request: Request<v1::StreamPodSandboxesRequest>) -> Reply<Self::StreamPodSandboxesStream> {
+    async fn stream_pod_sandboxes(
+        &self,
+        request: Request<v1::StreamPodSandboxesRequest>,
+    ) -> Reply<Self::StreamPodSandboxesStream> {
         self.stream("StreamPodSandboxes", request, |runtime, request| {
             let items = runtime.list_pod_sandbox(request.filter.as_ref());
             Ok(batches(items, |pod_sandboxes| v1::StreamPodSandboxesResponse { pod_sandboxes }))
@@ -92,8 +103,12 @@ impl RuntimeService for Service {
         .await
     }
 
-    async fn create_container(&self, request: Request<v1::CreateContainerRequest>) -> Reply<v1::CreateContainerResponse> {
-        self.call("CreateContainer", request, |runtime, request| async move { runtime.create_container(request).await }).await
+    async fn create_container(
+        &self,
+        request: Request<v1::CreateContainerRequest>,
+    ) -> Reply<v1::CreateContainerResponse> {
+        self.call("CreateContainer", request, |runtime, request| async move { runtime.create_container(request).await })
+            .await
     }
 
     async fn start_container(&self, request: Request<v1::StartContainerRequest>) -> Reply<v1::StartContainerResponse> {
@@ -113,7 +128,10 @@ impl RuntimeService for Service {
         .await
     }
 
-    async fn remove_container(&self, request: Request<v1::RemoveContainerRequest>) -> Reply<v1::RemoveContainerResponse> {
+    async fn remove_container(
+        &self,
+        request: Request<v1::RemoveContainerRequest>,
+    ) -> Reply<v1::RemoveContainerResponse> {
         self.call("RemoveContainer", request, |runtime, request| async move {
             runtime.remove_container(&request.container_id).await.map(|()| v1::RemoveContainerResponse {})
         })
@@ -127,7 +145,10 @@ impl RuntimeService for Service {
         .await
     }
 
-    async fn stream_containers(&self, request: Request<v1::StreamContainersRequest>) -> Reply<Self::StreamContainersStream> {
+    async fn stream_containers(
+        &self,
+        request: Request<v1::StreamContainersRequest>,
+    ) -> Reply<Self::StreamContainersStream> {
         self.stream("StreamContainers", request, |runtime, request| {
             let items = runtime.list_containers(request.filter.as_ref());
             Ok(batches(items, |containers| v1::StreamContainersResponse { containers }))
@@ -135,8 +156,12 @@ impl RuntimeService for Service {
         .await
     }
 
-    async fn container_status(&self, request: Request<v1::ContainerStatusRequest>) -> Reply<v1::ContainerStatusResponse> {
-        self.call("ContainerStatus", request, |runtime, request| async move { runtime.container_status(&request) }).await
+    async fn container_status(
+        &self,
+        request: Request<v1::ContainerStatusRequest>,
+    ) -> Reply<v1::ContainerStatusResponse> {
+        self.call("ContainerStatus", request, |runtime, request| async move { runtime.container_status(&request) })
+            .await
     }
 
     async fn update_container_resources(
@@ -149,7 +174,10 @@ impl RuntimeService for Service {
         .await
     }
 
-    async fn reopen_container_log(&self, request: Request<v1::ReopenContainerLogRequest>) -> Reply<v1::ReopenContainerLogResponse> {
+    async fn reopen_container_log(
+        &self,
+        request: Request<v1::ReopenContainerLogRequest>,
+    ) -> Reply<v1::ReopenContainerLogResponse> {
         self.call("ReopenContainerLog", request, |runtime, request| async move {
             runtime.reopen_container_log(&request.container_id).map(|()| v1::ReopenContainerLogResponse {})
         })
@@ -174,19 +202,27 @@ impl RuntimeService for Service {
 
     async fn container_stats(&self, request: Request<v1::ContainerStatsRequest>) -> Reply<v1::ContainerStatsResponse> {
         self.call("ContainerStats", request, |runtime, request| async move {
-            runtime.container_stats(&request.container_id).map(|stats| v1::ContainerStatsResponse { stats: Some(stats) })
+            runtime
+                .container_stats(&request.container_id)
+                .map(|stats| v1::ContainerStatsResponse { stats: Some(stats) })
         })
         .await
     }
 
-    async fn list_container_stats(&self, request: Request<v1::ListContainerStatsRequest>) -> Reply<v1::ListContainerStatsResponse> {
+    async fn list_container_stats(
+        &self,
+        request: Request<v1::ListContainerStatsRequest>,
+    ) -> Reply<v1::ListContainerStatsResponse> {
         self.call("ListContainerStats", request, |runtime, request| async move {
             Ok(v1::ListContainerStatsResponse { stats: runtime.list_container_stats(request.filter.as_ref()) })
         })
         .await
     }
 
-    async fn stream_container_stats(&self, request: Request<v1::StreamContainerStatsRequest>) -> Reply<Self::StreamContainerStatsStream> {
+    async fn stream_container_stats(
+        &self,
+        request: Request<v1::StreamContainerStatsRequest>,
+    ) -> Reply<Self::StreamContainerStatsStream> {
         self.stream("StreamContainerStats", request, |runtime, request| {
             let items = runtime.list_container_stats(request.filter.as_ref());
             Ok(batches(items, |container_stats| v1::StreamContainerStatsResponse { container_stats }))
@@ -194,14 +230,22 @@ impl RuntimeService for Service {
         .await
     }
 
-    async fn pod_sandbox_stats(&self, request: Request<v1::PodSandboxStatsRequest>) -> Reply<v1::PodSandboxStatsResponse> {
+    async fn pod_sandbox_stats(
+        &self,
+        request: Request<v1::PodSandboxStatsRequest>,
+    ) -> Reply<v1::PodSandboxStatsResponse> {
         self.call("PodSandboxStats", request, |runtime, request| async move {
-            runtime.pod_sandbox_stats(&request.pod_sandbox_id).map(|stats| v1::PodSandboxStatsResponse { stats: Some(stats) })
+            runtime
+                .pod_sandbox_stats(&request.pod_sandbox_id)
+                .map(|stats| v1::PodSandboxStatsResponse { stats: Some(stats) })
         })
         .await
     }
 
-    async fn list_pod_sandbox_stats(&self, request: Request<v1::ListPodSandboxStatsRequest>) -> Reply<v1::ListPodSandboxStatsResponse> {
+    async fn list_pod_sandbox_stats(
+        &self,
+        request: Request<v1::ListPodSandboxStatsRequest>,
+    ) -> Reply<v1::ListPodSandboxStatsResponse> {
         self.call("ListPodSandboxStats", request, |runtime, request| async move {
             Ok(v1::ListPodSandboxStatsResponse { stats: runtime.list_pod_sandbox_stats(request.filter.as_ref()) })
         })
@@ -219,7 +263,10 @@ impl RuntimeService for Service {
         .await
     }
 
-    async fn update_runtime_config(&self, request: Request<v1::UpdateRuntimeConfigRequest>) -> Reply<v1::UpdateRuntimeConfigResponse> {
+    async fn update_runtime_config(
+        &self,
+        request: Request<v1::UpdateRuntimeConfigRequest>,
+    ) -> Reply<v1::UpdateRuntimeConfigResponse> {
         self.call("UpdateRuntimeConfig", request, |runtime, request| async move {
             let network = request.runtime_config.and_then(|c| c.network_config).unwrap_or_default();
             runtime.lock().pod_cidr = network.pod_cidr;
@@ -255,7 +302,8 @@ impl RuntimeService for Service {
                     .iter()
                     .map(|name| v1::RuntimeHandler { name: (*name).to_owned(), features: Some(features) })
                     .collect();
-                response.features = Some(v1::RuntimeFeatures { supplemental_groups_policy: true, ..Default::default() });
+                response.features =
+                    Some(v1::RuntimeFeatures { supplemental_groups_policy: true, ..Default::default() });
             }
             if request.verbose {
                 response.info.insert("config".to_owned(), serde_json::json!({ "runtime": "fake-cri" }).to_string());
@@ -265,7 +313,10 @@ impl RuntimeService for Service {
         .await
     }
 
-    async fn checkpoint_container(&self, request: Request<v1::CheckpointContainerRequest>) -> Reply<v1::CheckpointContainerResponse> {
+    async fn checkpoint_container(
+        &self,
+        request: Request<v1::CheckpointContainerRequest>,
+    ) -> Reply<v1::CheckpointContainerResponse> {
         self.call("CheckpointContainer", request, |runtime, request| async move {
             let container = runtime.container(&request.container_id)?;
             if container.state != v1::ContainerState::ContainerRunning {
@@ -276,13 +327,20 @@ impl RuntimeService for Service {
             if !path.is_absolute() {
                 return Err(Status::invalid_argument("the location is not an absolute path"));
             }
-            runtime.world.files.write(path, content.as_bytes(), 0o600).map_err(|e| Status::unknown(format!("{}: {e}", path.display())))?;
+            runtime
+                .world
+                .files
+                .write(path, content.as_bytes(), 0o600)
+                .map_err(|e| Status::unknown(format!("{}: {e}", path.display())))?;
             Ok(v1::CheckpointContainerResponse {})
         })
         .await
     }
 
-    async fn get_container_events(&self, request: Request<v1::GetEventsRequest>) -> Reply<Self::GetContainerEventsStream> {
+    async fn get_container_events(
+        &self,
+        request: Request<v1::GetEventsRequest>,
+    ) -> Reply<Self::GetContainerEventsStream> {
         self.stream("GetContainerEvents", request, |runtime, _| {
             if !runtime.config.events {
                 return Err(unimplemented("GetContainerEvents"));
@@ -293,7 +351,10 @@ impl RuntimeService for Service {
         .await
     }
 
-    async fn list_metric_descriptors(&self, request: Request<v1::ListMetricDescriptorsRequest>) -> Reply<v1::ListMetricDescriptorsResponse> {
+    async fn list_metric_descriptors(
+        &self,
+        request: Request<v1::ListMetricDescriptorsRequest>,
+    ) -> Reply<v1::ListMetricDescriptorsResponse> {
         self.call("ListMetricDescriptors", request, |runtime, _| async move {
             Ok(v1::ListMetricDescriptorsResponse { descriptors: runtime.list_metric_descriptors() })
         })

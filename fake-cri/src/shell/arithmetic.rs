@@ -1,6 +1,9 @@
 //! `$((…))`: 64-bit integers, wrapping, over the shell's variables.
 
-use brush_parser::ast::{ArithmeticExpr as Expr, ArithmeticTarget, BinaryOperator as Binary, UnaryAssignmentOperator as Step, UnaryOperator as Unary};
+use brush_parser::ast::{
+    ArithmeticExpr as Expr, ArithmeticTarget, BinaryOperator as Binary, UnaryAssignmentOperator as Step,
+    UnaryOperator as Unary,
+};
 
 use super::state::Shell;
 
@@ -14,7 +17,9 @@ impl Shell {
     }
 
     fn arithmetic_at(&mut self, text: &str, depth: u32) -> Result<i64, String> {
-        if depth > REFERENCE_LIMIT || text.bytes().filter(|b| matches!(b, b'(' | b'?' | b'!' | b'~' | b'-')).count() > 200 {
+        if depth > REFERENCE_LIMIT
+            || text.bytes().filter(|b| matches!(b, b'(' | b'?' | b'!' | b'~' | b'-')).count() > 200
+        {
             return Err("expression recursion loop detected".to_owned());
         }
         let expr = brush_parser::arithmetic::parse(text).map_err(|_| "arithmetic syntax error".to_owned())?;

@@ -12,13 +12,15 @@ use crate::{
 };
 
 /// Special builtins, whose assignments stay and whose errors end the shell.
-const SPECIAL: [&str; 14] =
-    [":", ".", "break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set", "shift", "trap", "unset"];
+const SPECIAL: [&str; 14] = [
+    ":", ".", "break", "continue", "eval", "exec", "exit", "export", "readonly", "return", "set", "shift", "trap",
+    "unset",
+];
 
 /// The others.
 const REGULAR: [&str; 18] = [
-    "[", "alias", "cd", "command", "echo", "false", "getopts", "kill", "local", "printf", "pwd", "read", "test", "true", "type", "umask",
-    "wait", "times",
+    "[", "alias", "cd", "command", "echo", "false", "getopts", "kill", "local", "printf", "pwd", "read", "test",
+    "true", "type", "umask", "wait", "times",
 ];
 
 /// Whether the shell runs that command itself.
@@ -166,7 +168,9 @@ async fn declare(shell: &mut Shell, rest: &[String], export: bool) -> Flow {
     for item in rest {
         let (name, value) = item.split_once('=').map_or((item.as_str(), None), |(n, v)| (n, Some(v)));
         if !is_name(name) {
-            return shell.fatal(format!("{}: {name}: bad variable name", if export { "export" } else { "readonly" })).await;
+            return shell
+                .fatal(format!("{}: {name}: bad variable name", if export { "export" } else { "readonly" }))
+                .await;
         }
         if let Some(value) = value
             && let Err(error) = shell.set(name, value)
@@ -579,5 +583,6 @@ async fn getopts(shell: &mut Shell, rest: &[String]) -> i32 {
 }
 
 fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

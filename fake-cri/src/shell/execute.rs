@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use brush_parser::ast::{
-    AndOr, AndOrList, AssignmentName, AssignmentValue, CaseItemPostAction, Command, CommandPrefixOrSuffixItem as Item, CompoundCommand,
-    CompoundList, IoRedirect, Pipeline, RedirectList, SeparatorOperator, SimpleCommand, Word,
+    AndOr, AndOrList, AssignmentName, AssignmentValue, CaseItemPostAction, Command, CommandPrefixOrSuffixItem as Item,
+    CompoundCommand, CompoundList, IoRedirect, Pipeline, RedirectList, SeparatorOperator, SimpleCommand, Word,
 };
 use futures_util::future::BoxFuture;
 

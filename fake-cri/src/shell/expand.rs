@@ -6,12 +6,7 @@ use brush_parser::{
 };
 use futures_util::future::BoxFuture;
 
-use super::{
-    DEPTH_LIMIT, FIELD_LIMIT, SUBSTITUTION_LIMIT,
-    pattern::matches,
-    state::Shell,
-    syntax,
-};
+use super::{DEPTH_LIMIT, FIELD_LIMIT, SUBSTITUTION_LIMIT, pattern::matches, state::Shell, syntax};
 use crate::os::pipe::{pipe, read_all};
 
 /// A piece of an expanded word.
@@ -108,7 +103,12 @@ impl Shell {
         })
     }
 
-    fn piece<'a>(&'a mut self, piece: WordPiece, quoted: bool, parts: &'a mut Vec<Part>) -> BoxFuture<'a, Result<(), String>> {
+    fn piece<'a>(
+        &'a mut self,
+        piece: WordPiece,
+        quoted: bool,
+        parts: &'a mut Vec<Part>,
+    ) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let expanded = |text: String| if quoted { Part::Quoted(text) } else { Part::Expanded(text) };
             match piece {
@@ -151,7 +151,12 @@ impl Shell {
         })
     }
 
-    async fn parameter(&mut self, expression: ParameterExpr, quoted: bool, parts: &mut Vec<Part>) -> Result<(), String> {
+    async fn parameter(
+        &mut self,
+        expression: ParameterExpr,
+        quoted: bool,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), String> {
         use ParameterExpr as E;
         let expanded = |text: String| if quoted { Part::Quoted(text) } else { Part::Expanded(text) };
         match expression {
@@ -166,10 +171,12 @@ impl Shell {
                 }
                 parts.push(expanded(value.unwrap_or_default()));
             }
-            E::UseDefaultValues { parameter, test_type, default_value, .. } => match self.tested_value(&parameter, &test_type) {
-                Some(value) => parts.push(expanded(value)),
-                None => parts.extend(self.parts(&default_value.unwrap_or_default(), quoted).await?),
-            },
+            E::UseDefaultValues { parameter, test_type, default_value, .. } => {
+                match self.tested_value(&parameter, &test_type) {
+                    Some(value) => parts.push(expanded(value)),
+                    None => parts.extend(self.parts(&default_value.unwrap_or_default(), quoted).await?),
+                }
+            }
             E::AssignDefaultValues { parameter, test_type, default_value, .. } => {
                 let value = match self.tested_value(&parameter, &test_type) {
                     Some(value) => value,
@@ -242,7 +249,13 @@ impl Shell {
         self.arithmetic(&text)
     }
 
-    async fn trimmed(&mut self, parameter: &Parameter, pattern: Option<String>, front: bool, longest: bool) -> Result<String, String> {
+    async fn trimmed(
+        &mut self,
+        parameter: &Parameter,
+        pattern: Option<String>,
+        front: bool,
+        longest: bool,
+    ) -> Result<String, String> {
         let value = self.value_of(parameter).unwrap_or_default();
         let pattern = self.pattern(&pattern.unwrap_or_default()).await?;
         let mut cuts: Vec<usize> = value.char_indices().map(|(i, _)| i).chain([value.len()]).collect();
@@ -279,7 +292,8 @@ impl Shell {
                 SpecialParameter::LastBackgroundProcessId => self.last_background.map(|p| p.to_string()),
                 SpecialParameter::ShellName => Some(self.name.clone()),
                 SpecialParameter::CurrentOptionFlags => {
-                    let flags = [('e', self.exit_on_error), ('u', self.fail_on_unset), ('x', self.trace), ('f', self.no_glob)];
+                    let flags =
+                        [('e', self.exit_on_error), ('u', self.fail_on_unset), ('x', self.trace), ('f', self.no_glob)];
                     Some(flags.iter().filter(|(_, on)| *on).map(|(letter, _)| *letter).collect())
                 }
             },
@@ -366,7 +380,8 @@ impl Shell {
     }
 
     fn path_names(&self, field: Field, all: &mut Vec<String>) -> Result<(), String> {
-        let special = field.pattern.contains(['*', '?', '[']) && field.pattern != field.text.replace(['*', '?', '['], "");
+        let special =
+            field.pattern.contains(['*', '?', '[']) && field.pattern != field.text.replace(['*', '?', '['], "");
         let unquoted = special && has_open_special(&field.pattern);
         if self.no_glob || !unquoted {
             all.push(field.text);

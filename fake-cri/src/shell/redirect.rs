@@ -51,7 +51,8 @@ impl Shell {
         match redirect {
             IoRedirect::File(number, kind, target) => {
                 let input = matches!(kind, Kind::Read | Kind::DuplicateInput | Kind::ReadAndWrite);
-                let number = number.map_or(Ok(u32::from(!input)), u32::try_from).map_err(|_| "bad fd number".to_owned())?;
+                let number =
+                    number.map_or(Ok(u32::from(!input)), u32::try_from).map_err(|_| "bad fd number".to_owned())?;
                 match (kind, target) {
                     (Kind::DuplicateInput | Kind::DuplicateOutput, target) => {
                         let source = match target {
@@ -134,7 +135,9 @@ impl Shell {
         let (mode, verb) = match kind {
             Kind::Read => (OpenMode::READ, "open"),
             Kind::Append => (OpenMode::APPEND, "create"),
-            Kind::ReadAndWrite => (OpenMode { read: true, write: true, append: false, create: true, truncate: false }, "create"),
+            Kind::ReadAndWrite => {
+                (OpenMode { read: true, write: true, append: false, create: true, truncate: false }, "create")
+            }
             _ => (OpenMode::WRITE, "create"),
         };
         self.process.files().open(&self.process.absolute(name), mode, &self.process.credentials()).map_err(|error| {

@@ -1,7 +1,8 @@
 //! From script text to a syntax tree, with ash's wording when it cannot be done.
 
 use brush_parser::{
-    ParseError, ParserOptions, SourcePosition, ast::Program, parse_tokens, uncached_tokenize_str, word::WordPieceWithSource,
+    ParseError, ParserOptions, SourcePosition, ast::Program, parse_tokens, uncached_tokenize_str,
+    word::WordPieceWithSource,
 };
 
 use super::SCRIPT_LIMIT;
@@ -48,7 +49,8 @@ fn word_at(script: &str, at: &SourcePosition) -> String {
 /// An upper bound of how deep brackets and compound commands nest.
 fn nesting(script: &str) -> usize {
     let brackets = script.bytes().filter(|b| matches!(b, b'(' | b'{' | b'`')).count();
-    let words = script.split_whitespace().filter(|w| matches!(*w, "if" | "while" | "until" | "for" | "case" | "!")).count();
+    let words =
+        script.split_whitespace().filter(|w| matches!(*w, "if" | "while" | "until" | "for" | "case" | "!")).count();
     brackets.max(words)
 }
 

@@ -57,7 +57,10 @@ impl Parser<'_> {
             return Err("too many operators".to_owned());
         }
         // `! = x` compares; `!` alone is a text.
-        if self.peek(0) == Some("!") && self.peek(1).is_some() && !(self.peek(2).is_some() && is_binary(self.peek(1).unwrap_or_default())) {
+        if self.peek(0) == Some("!")
+            && self.peek(1).is_some()
+            && !(self.peek(2).is_some() && is_binary(self.peek(1).unwrap_or_default()))
+        {
             self.at += 1;
             self.depth += 1;
             return Ok(!self.not()?);
@@ -100,7 +103,10 @@ impl Parser<'_> {
 }
 
 fn is_binary(word: &str) -> bool {
-    matches!(word, "=" | "==" | "!=" | "<" | ">" | "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-nt" | "-ot" | "-ef")
+    matches!(
+        word,
+        "=" | "==" | "!=" | "<" | ">" | "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-nt" | "-ot" | "-ef"
+    )
 }
 
 fn number(text: &str) -> Result<i64, String> {
@@ -133,7 +139,11 @@ fn unary(process: &Process, operator: &str, operand: &str) -> Option<bool> {
     let path = process.absolute(operand);
     let who = process.credentials();
     let facts = || process.files().stat(&path).ok();
-    let may = |wanted| facts().is_some_and(|m| who.may(m.uid, m.gid, m.mode | if m.kind == FileKind::Directory { 0o4_0000 } else { 0 }, wanted));
+    let may = |wanted| {
+        facts().is_some_and(|m| {
+            who.may(m.uid, m.gid, m.mode | if m.kind == FileKind::Directory { 0o4_0000 } else { 0 }, wanted)
+        })
+    };
     Some(match operator {
         "-n" => !operand.is_empty(),
         "-z" => operand.is_empty(),

@@ -13,7 +13,11 @@ use world::{Files, Tasks, sim};
 use crate::{
     applets,
     catalogue::ImageKind,
-    os::{Credentials, Descriptor, FileTree, Kernel, Launch, Mount, Process, Signal, Surroundings, overlay::Overlay, pipe::{Null, Sink}},
+    os::{
+        Credentials, Descriptor, FileTree, Kernel, Launch, Mount, Process, Signal, Surroundings,
+        overlay::Overlay,
+        pipe::{Null, Sink},
+    },
     rootfs,
 };
 
@@ -26,8 +30,11 @@ where
 {
     let script = script.to_owned();
     sim::run(1, sim::Limits::default(), move |world, tasks: Tasks| async move {
-        let surroundings =
-            Surroundings { world: world.world.clone(), hostname: "box".to_owned(), addresses: vec!["10.85.0.2".parse().expect("an address")] };
+        let surroundings = Surroundings {
+            world: world.world.clone(),
+            hostname: "box".to_owned(),
+            addresses: vec!["10.85.0.2".parse().expect("an address")],
+        };
         let lower = rootfs::build(ImageKind::Busybox, &world.world.clock);
         let tree = FileTree::new(Mount {
             at: PathBuf::from("/"),
@@ -108,7 +115,10 @@ fn run(script: &str) -> (i32, String, String) {
 #[case::tr("echo abc | tr a-c A-C", "ABC\n")]
 #[case::ids("id -u; whoami", "0\nroot\n")]
 #[case::links("ln -s /etc/hostname /tmp/l; readlink /tmp/l; [ -L /tmp/l ] && echo link", "/etc/hostname\nlink\n")]
-#[case::moving("mkdir -p /tmp/a/b; touch /tmp/a/b/c; mv /tmp/a/b/c /tmp/d; ls -A /tmp; rm -rf /tmp/a; ls /tmp", "a\nd\nd\n")]
+#[case::moving(
+    "mkdir -p /tmp/a/b; touch /tmp/a/b/c; mv /tmp/a/b/c /tmp/d; ls -A /tmp; rm -rf /tmp/a; ls /tmp",
+    "a\nd\nd\n"
+)]
 fn output(#[case] script: &str, #[case] expected: &str) {
     let (code, out, err) = run(script);
     assert_eq!((out.as_str(), err.as_str(), code), (expected, "", 0));

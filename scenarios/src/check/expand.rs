@@ -24,7 +24,8 @@ pub async fn expand(text: &str, scene: &mut Scene<'_>) -> Result<String, String>
             continue;
         }
         out.push_str(before);
-        let (name, after) = after.get(2..).and_then(|s| s.split_once('}')).ok_or_else(|| format!("{text:?}: a `${{` has no `}}`"))?;
+        let (name, after) =
+            after.get(2..).and_then(|s| s.split_once('}')).ok_or_else(|| format!("{text:?}: a `${{` has no `}}`"))?;
         out.push_str(&lookup(name, scene).await?);
         rest = after;
     }
@@ -44,7 +45,9 @@ pub async fn expand_tree(tree: &Tree, scene: &mut Scene<'_>) -> Result<Tree, Str
         expanded.push(expand(&text, scene).await?);
     }
     let mut next = expanded.into_iter();
-    tree.try_map_text(&mut |text| Ok(if text.contains("${") { next.next().unwrap_or_default() } else { text.to_owned() }))
+    tree.try_map_text(&mut |text| {
+        Ok(if text.contains("${") { next.next().unwrap_or_default() } else { text.to_owned() })
+    })
 }
 
 fn collect(tree: &Tree, into: &mut Vec<String>) {

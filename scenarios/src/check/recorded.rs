@@ -65,8 +65,10 @@ impl Ready {
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Event(p) => {
-                let words = [("reason", &p.reason), ("pod", &p.pod), ("type", &p.r#type), ("message with", &p.contains)];
-                let words = words.iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {value:?}")));
+                let words =
+                    [("reason", &p.reason), ("pod", &p.pod), ("type", &p.r#type), ("message with", &p.contains)];
+                let words =
+                    words.iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {value:?}")));
                 format!("an event with {}", words.collect::<Vec<_>>().join(", "))
             }
             Self::Call { rpc, with: None, .. } => format!("a call of {rpc}"),
@@ -95,7 +97,12 @@ impl Ready {
 }
 
 /// Whether as many entries are there as are wanted, as far apart as is wanted.
-pub(super) async fn count(scene: &mut Scene<'_>, place: Place, pattern: &Pattern, count: &Count) -> Result<Verdict, String> {
+pub(super) async fn count(
+    scene: &mut Scene<'_>,
+    place: Place,
+    pattern: &Pattern,
+    count: &Count,
+) -> Result<Verdict, String> {
     let ready = Ready::new(pattern, scene).await?;
     if let Some(why) = ready.unseen(scene) {
         return Ok(Verdict::Unknown(why));
@@ -108,7 +115,10 @@ pub(super) async fn count(scene: &mut Scene<'_>, place: Place, pattern: &Pattern
         None if times.len() < count.at_least => format!("at least {}", count.at_least),
         _ => {
             let give_or_take = count.give_or_take.unwrap_or_else(|| scene.target.tolerance());
-            return Ok(count.spacing.as_ref().map_or(Verdict::Holds, |gaps| spacing(place, &ready, gaps, &times, give_or_take)));
+            return Ok(count
+                .spacing
+                .as_ref()
+                .map_or(Verdict::Holds, |gaps| spacing(place, &ready, gaps, &times, give_or_take)));
         }
     };
     let when = if times.is_empty() { String::new() } else { format!(" (at {})", lengths(&times)) };
@@ -138,7 +148,11 @@ fn lengths(all: &[Duration]) -> String {
 }
 
 /// Whether entries are there that fit the patterns one after another.
-pub(super) async fn order(scene: &mut Scene<'_>, place: Place, patterns: &[(Place, Pattern)]) -> Result<Verdict, String> {
+pub(super) async fn order(
+    scene: &mut Scene<'_>,
+    place: Place,
+    patterns: &[(Place, Pattern)],
+) -> Result<Verdict, String> {
     let mut all = Vec::new();
     for (place, pattern) in patterns {
         let ready = Ready::new(pattern, scene).await?;

@@ -125,7 +125,12 @@ mod tests {
     }
 
     fn shown(at: u64, uid: &str, ready: bool) -> Entry {
-        entry(at, What::Pod(Arc::new(json!({"metadata": {"name": "web-n1", "uid": uid}, "spec": {"nodeName": "n1"}, "ready": ready}))))
+        entry(
+            at,
+            What::Pod(Arc::new(
+                json!({"metadata": {"name": "web-n1", "uid": uid}, "spec": {"nodeName": "n1"}, "ready": ready}),
+            )),
+        )
     }
 
     fn gone(at: u64, uid: &str) -> Entry {

@@ -353,10 +353,15 @@ impl Condition {
             }
             Check::Recorded(..) => {
                 let help = "say with `never` what must not be, or with `assert` and `times` how often".to_owned();
-                Err(Complaint::new(self.place, "an event, call or log line is a moment: it cannot be there always", Some(help)))
+                Err(Complaint::new(
+                    self.place,
+                    "an event, call or log line is a moment: it cannot be there always",
+                    Some(help),
+                ))
             }
             _ => {
-                let help = "it looks at the history, which holds pods, events, calls and log lines; use `assert`".to_owned();
+                let help =
+                    "it looks at the history, which holds pods, events, calls and log lines; use `assert`".to_owned();
                 Err(Complaint::new(self.place, format!("`{word}` cannot tell this condition"), Some(help)))
             }
         }

@@ -17,7 +17,9 @@ pub(super) fn one_head(
     let (head, further) = match heads.as_slice() {
         [one] => one,
         [] => {
-            let for_key = |key: &str| table.iter().filter(|(_, keys)| keys.contains(&key)).map(|(head, _)| *head).collect::<Vec<_>>();
+            let for_key = |key: &str| {
+                table.iter().filter(|(_, keys)| keys.contains(&key)).map(|(head, _)| *head).collect::<Vec<_>>()
+            };
             let help = match present.first() {
                 Some(key) => format!("`{key}` goes with {}", for_key(key).join(", ")),
                 None => format!("write one of {}", all()),

@@ -82,7 +82,9 @@ fn marks_known(step: &super::step::Step, marks: &[String]) -> Result<(), Complai
         step::{Action, Stretch},
     };
     let conditions = match &step.action {
-        Action::Eventually(all, _) | Action::Assert(all) | Action::Always(all, _) | Action::Never(all, _) => all.as_slice(),
+        Action::Eventually(all, _) | Action::Assert(all) | Action::Always(all, _) | Action::Never(all, _) => {
+            all.as_slice()
+        }
         _ => &[],
     };
     let counted = conditions.iter().filter_map(|condition| match &condition.check {

@@ -322,6 +322,10 @@ pub(super) fn parse_mode(place: Place, mode: Option<&str>) -> Result<Option<u32>
     let digits = text.strip_prefix("0o").unwrap_or(text);
     match u32::from_str_radix(digits, 8) {
         Ok(mode) if mode <= 0o7777 => Ok(Some(mode)),
-        _ => Err(Complaint::new(place, format!("{text:?} is no mode"), Some("write octal digits in quotes: \"0644\"".into()))),
+        _ => Err(Complaint::new(
+            place,
+            format!("{text:?} is no mode"),
+            Some("write octal digits in quotes: \"0644\"".into()),
+        )),
     }
 }

@@ -48,5 +48,8 @@ fn problems_are_shown_with_their_line(#[case] text: &str) {
 #[test]
 fn the_committed_schema_is_current() {
     let committed = include_str!("../../schema.json");
-    assert!(committed == schema(), "scenarios/schema.json is old: run `cargo run --bin podlab -- schema > scenarios/schema.json`");
+    assert!(
+        committed == schema(),
+        "scenarios/schema.json is old: run `cargo run --bin podlab -- schema > scenarios/schema.json`"
+    );
 }

@@ -21,18 +21,24 @@ impl Step {
             Action::Never(all, stretch) => format!("never {}: {}", stretch.describe(), list(all)),
             Action::Mark(name) => format!("this moment is `{name}`"),
             Action::Wait(length) => format!("wait {}", Length(*length)),
-            Action::Kubelet(action) => format!("{} the kubelet", match action {
-                KubeletAction::Start => "start",
-                KubeletAction::Stop => "stop",
-                KubeletAction::Kill => "kill",
-                KubeletAction::Restart => "restart",
-            }),
-            Action::Runtime(action) => format!("{} the runtime", match action {
-                RuntimeAction::Start => "start",
-                RuntimeAction::Stop => "stop",
-                RuntimeAction::Crash => "crash",
-                RuntimeAction::Restart => "restart",
-            }),
+            Action::Kubelet(action) => format!(
+                "{} the kubelet",
+                match action {
+                    KubeletAction::Start => "start",
+                    KubeletAction::Stop => "stop",
+                    KubeletAction::Kill => "kill",
+                    KubeletAction::Restart => "restart",
+                }
+            ),
+            Action::Runtime(action) => format!(
+                "{} the runtime",
+                match action {
+                    RuntimeAction::Start => "start",
+                    RuntimeAction::Stop => "stop",
+                    RuntimeAction::Crash => "crash",
+                    RuntimeAction::Restart => "restart",
+                }
+            ),
             Action::Faults(faults) if faults.is_empty() => "clear the runtime's faults".to_owned(),
             Action::Faults(faults) => format!("set {} faults of the runtime", faults.len()),
         };

@@ -26,12 +26,16 @@ fn json_line(entry: &Entry) -> Value {
     let mut line = match &entry.what {
         What::Step { line, text } => json!({"step": text, "line": line}),
         What::Pod(pod) => json!({"pod": &**pod}),
-        What::PodGone { namespace, name, uid } => json!({"podGone": {"namespace": namespace, "name": name, "uid": uid}}),
+        What::PodGone { namespace, name, uid } => {
+            json!({"podGone": {"namespace": namespace, "name": name, "uid": uid}})
+        }
         What::Event(e) => json!({"event": {
             "object": e.object, "fieldPath": e.field_path, "type": e.kind, "reason": e.reason, "message": e.message,
         }}),
-        What::Call(c) => json!({"call": c.rpc, "seq": c.seq, "took": seconds(c.took), "request": c.request, "response": c.response,
-            "code": c.code, "error": c.error, "fault": c.fault}),
+        What::Call(c) => {
+            json!({"call": c.rpc, "seq": c.seq, "took": seconds(c.took), "request": c.request, "response": c.response,
+            "code": c.code, "error": c.error, "fault": c.fault})
+        }
         What::Log(text) => json!({"log": text}),
         What::Answer { url, status: Ok(status), body } => json!({"get": url, "status": status, "body": body}),
         What::Answer { url, status: Err(error), .. } => json!({"get": url, "error": error}),
@@ -54,7 +58,11 @@ pub fn line(entry: &Entry) -> String {
         What::Event(e) => format!("event    {} {} {}: {}", e.kind, e.object, e.reason, e.message),
         What::Call(c) => {
             let about = about(&c.request, c.response.as_ref());
-            let code = if c.code == "OK" { String::new() } else { format!(" -> {} {}", c.code, c.error.as_deref().unwrap_or_default()) };
+            let code = if c.code == "OK" {
+                String::new()
+            } else {
+                format!(" -> {} {}", c.code, c.error.as_deref().unwrap_or_default())
+            };
             format!("call     {}{about}{code}", c.rpc)
         }
         What::Log(text) => format!("log      {text}"),
@@ -65,7 +73,10 @@ pub fn line(entry: &Entry) -> String {
     };
     let text = text.replace('\n', "\\n");
     let short: String = text.chars().take(200).collect();
-    format!("{:>12}  {short}", Length(Duration::from_millis(u64::try_from(entry.at.as_millis()).unwrap_or(u64::MAX))).to_string())
+    format!(
+        "{:>12}  {short}",
+        Length(Duration::from_millis(u64::try_from(entry.at.as_millis()).unwrap_or(u64::MAX))).to_string()
+    )
 }
 
 /// What a call is about, as far as its request names it.
@@ -73,7 +84,8 @@ fn about(request: &Value, response: Option<&Value>) -> String {
     let names = ["/config/metadata/name", "/container_id", "/pod_sandbox_id", "/image/image"];
     let name = names.iter().find_map(|pointer| request.pointer(pointer).and_then(Value::as_str));
     let id = |text: &str| if text.len() == 64 { text[..12].to_owned() } else { text.to_owned() };
-    let given = response.and_then(|r| r.get("container_id").or_else(|| r.get("pod_sandbox_id"))).and_then(Value::as_str);
+    let given =
+        response.and_then(|r| r.get("container_id").or_else(|| r.get("pod_sandbox_id"))).and_then(Value::as_str);
     let given = given.map(|text| format!(" = {}", id(text))).unwrap_or_default();
     name.map(|name| format!(" {}{given}", id(name))).unwrap_or_default()
 }
@@ -85,10 +97,11 @@ fn pod_summary(pod: &Value) -> String {
     for list in ["/status/initContainerStatuses", "/status/containerStatuses"] {
         for container in pod.pointer(list).and_then(Value::as_array).into_iter().flatten() {
             let state = container.get("state").and_then(Value::as_object).and_then(|state| state.iter().next());
-            let state = state.map_or_else(String::new, |(kind, detail)| match detail.get("reason").and_then(Value::as_str) {
-                Some(reason) => format!("{kind} {reason}"),
-                None => kind.clone(),
-            });
+            let state =
+                state.map_or_else(String::new, |(kind, detail)| match detail.get("reason").and_then(Value::as_str) {
+                    Some(reason) => format!("{kind} {reason}"),
+                    None => kind.clone(),
+                });
             let ready = if container.get("ready") == Some(&Value::Bool(true)) { ", ready" } else { "" };
             let restarts = match container.get("restartCount").and_then(Value::as_u64) {
                 None | Some(0) => String::new(),

@@ -35,15 +35,23 @@ fn result(end: impl FnOnce(&crate::format::Scenario) -> Ending) -> RunResult {
         at(1, call("ListContainers", "OK")),
         at(1, call("StartContainer", "OK")),
         at(1, call("ContainerStatus", "NOT_FOUND")),
-        at(2, What::Pod(Arc::new(json!({"metadata": {"name": "web-node1"}, "status": {"phase": "Running", "containerStatuses": [
-            {"name": "web", "ready": false, "restartCount": 2, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}})))),
-        at(3, What::Event(Event {
-            object: "web-node1".into(),
-            field_path: "spec.containers{web}".into(),
-            kind: "Warning".into(),
-            reason: "BackOff".into(),
-            message: "Back-off restarting".into(),
-        })),
+        at(
+            2,
+            What::Pod(Arc::new(
+                json!({"metadata": {"name": "web-node1"}, "status": {"phase": "Running", "containerStatuses": [
+            {"name": "web", "ready": false, "restartCount": 2, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}}),
+            )),
+        ),
+        at(
+            3,
+            What::Event(Event {
+                object: "web-node1".into(),
+                field_path: "spec.containers{web}".into(),
+                kind: "Warning".into(),
+                reason: "BackOff".into(),
+                message: "Back-off restarting".into(),
+            }),
+        ),
         at(4, What::Log("I0101 00:00:04 quiet".to_owned())),
         at(4, What::Log("E0101 00:00:04 loud".to_owned())),
     ];

@@ -3,9 +3,7 @@
 
 use std::path::Path;
 
-use cri_proto::v1::{
-    ListContainersRequest, ListPodSandboxRequest, runtime_service_client::RuntimeServiceClient,
-};
+use cri_proto::v1::{ListContainersRequest, ListPodSandboxRequest, runtime_service_client::RuntimeServiceClient};
 use hyper_util::rt::TokioIo;
 use tonic::transport::{Channel, Endpoint};
 use world::{Net, World, net::Address};
@@ -37,7 +35,9 @@ pub async fn connect(net: &Net, address: &Address) -> Result<RuntimeServiceClien
 /// The runtime does not answer.
 pub async fn look(world: &World, runtime: &Address, wanted: &[String]) -> Result<Vec<String>, TargetError> {
     let mut left = Vec::new();
-    let refused = |status: tonic::Status| TargetError::Failed(format!("the runtime says {:?}: {}", status.code(), status.message()));
+    let refused = |status: tonic::Status| {
+        TargetError::Failed(format!("the runtime says {:?}: {}", status.code(), status.message()))
+    };
     let mut client = connect(&world.net, runtime).await?;
     let sandboxes = client.list_pod_sandbox(ListPodSandboxRequest::default()).await.map_err(refused)?.into_inner();
     let unwanted = |uid: Option<&String>| uid.is_none_or(|uid| !wanted.contains(uid));

@@ -50,7 +50,9 @@ pub fn run(scenario: &Arc<Scenario>, seed: u64, options: &Options) -> (Outcome, 
         let shelf = options.shelf.clone();
         let read = |path: &Path| shelf.read(path);
         let outcome = tokio::time::timeout(limit, play(scenario, &mut target, &read)).await;
-        let outcome = outcome.unwrap_or_else(|_| broken(format!("not done within its limit of {}", crate::format::length::Length(limit))));
+        let outcome = outcome.unwrap_or_else(|_| {
+            broken(format!("not done within its limit of {}", crate::format::length::Length(limit)))
+        });
         if target.finish().await.is_err() {
             // What could be stopped was; the outcome says what mattered.
         }
@@ -73,16 +75,23 @@ pub struct ProcessTarget {
 
 impl ProcessTarget {
     async fn new(scenario: &Scenario, seed: u64, options: &Options, history: History) -> Result<Self, TargetError> {
-        let binary = options.kubelet.clone().ok_or_else(|| TargetError::Failed("--target process needs --kubelet PATH".to_owned()))?;
+        let binary = options
+            .kubelet
+            .clone()
+            .ok_or_else(|| TargetError::Failed("--target process needs --kubelet PATH".to_owned()))?;
         let binary = std::path::absolute(&binary).map_err(|e| TargetError::io(binary.display().to_string(), e))?;
         // Unix sockets have short paths only.
-        let folder = tempfile::Builder::new().prefix("podlab-").tempdir_in("/tmp").map_err(|e| TargetError::io("a folder in /tmp", e))?;
+        let folder = tempfile::Builder::new()
+            .prefix("podlab-")
+            .tempdir_in("/tmp")
+            .map_err(|e| TargetError::io("a folder in /tmp", e))?;
         let root = folder.path().to_owned();
         let world = World { files: Files::new(HostFiles::new(&root)), ..World::real(seed) };
         let tasks = Tasks::root("process");
         let runtime = Runtime::start(scenario, options, &root, seed, &world, &history, &tasks).await?;
         let node = Node::new(scenario, &root, &runtime.endpoint(), &world)?;
-        let target = Self { world, node, history, tasks, kubelet_binary: binary, kubelet: None, runtime, _folder: folder };
+        let target =
+            Self { world, node, history, tasks, kubelet_binary: binary, kubelet: None, runtime, _folder: folder };
         poll::start(&target);
         Ok(target)
     }

@@ -16,7 +16,10 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use world::{Tasks, World, net::Address, sim::SimWorld};
 
-use super::{End, Kubelet, Target, TargetError, leaks, watcher::{LogLines, Watcher}};
+use super::{
+    End, Kubelet, Target, TargetError, leaks,
+    watcher::{LogLines, Watcher},
+};
 use crate::{
     format::{Scenario, step::RuntimeAction},
     history::{History, What},
@@ -63,7 +66,9 @@ impl SimTarget {
             (None, None) => None,
         };
         if let Some(text) = text {
-            files.write(Path::new(setup::CONFIG_PATH), text.as_bytes(), 0o644).map_err(|e| TargetError::io(setup::CONFIG_PATH, e))?;
+            files
+                .write(Path::new(setup::CONFIG_PATH), text.as_bytes(), 0o644)
+                .map_err(|e| TargetError::io(setup::CONFIG_PATH, e))?;
         }
         let mut args = vec![format!("--config={}", setup::CONFIG_PATH)];
         args.extend(scenario.kubelet.flags.iter().cloned());

@@ -1,5 +1,8 @@
 //! A child process whose standard error goes into the history line by line. The one place of this crate that starts processes.
-#![expect(clippy::disallowed_types, reason = "World::programs runs programs to their end; these run beside the scenario")]
+#![expect(
+    clippy::disallowed_types,
+    reason = "World::programs runs programs to their end; these run beside the scenario"
+)]
 
 use std::{
     path::Path,
@@ -39,7 +42,13 @@ struct Ended {
 
 impl Child {
     /// Starts `program` with `args`. It is killed when its task is cancelled.
-    pub(super) fn spawn(name: &str, program: &Path, args: &[String], history: &History, tasks: &Tasks) -> Result<Self, TargetError> {
+    pub(super) fn spawn(
+        name: &str,
+        program: &Path,
+        args: &[String],
+        history: &History,
+        tasks: &Tasks,
+    ) -> Result<Self, TargetError> {
         let mut child = Command::new(program)
             .args(args)
             .stdin(Stdio::null())

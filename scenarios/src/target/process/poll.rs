@@ -32,7 +32,8 @@ async fn poll(net: Net, address: Address, url: Url, history: History) {
             continue;
         }
         let items = body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-        let text = |pod: &Value, pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |pod: &Value, pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let now: BTreeMap<String, Arc<Value>> =
             items.into_iter().map(|pod| (text(&pod, "/metadata/uid"), Arc::new(pod))).collect();
         for (uid, pod) in shown.iter().filter(|(uid, _)| !now.contains_key(*uid)) {
@@ -55,7 +56,13 @@ pub(super) fn event(line: &str) -> Option<Event> {
     let get = |name: &str| fields.get(name).cloned().unwrap_or_default();
     let object = get("object");
     let object = object.rsplit('/').next().unwrap_or_default().to_owned();
-    Some(Event { object, field_path: get("fieldPath"), kind: get("type"), reason: get("reason"), message: get("message") })
+    Some(Event {
+        object,
+        field_path: get("fieldPath"),
+        kind: get("type"),
+        reason: get("reason"),
+        message: get("message"),
+    })
 }
 
 /// `key="quoted"` and `key=plain` pairs of a klog line.

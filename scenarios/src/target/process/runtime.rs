@@ -40,7 +40,9 @@ impl Runtime {
     ) -> Result<Self, TargetError> {
         if let Some(socket) = &options.cri {
             if scenario.runtime.is_some() {
-                return Err(TargetError::Unsupported("it says how the runtime is made up, and this one is as it is".to_owned()));
+                return Err(TargetError::Unsupported(
+                    "it says how the runtime is made up, and this one is as it is".to_owned(),
+                ));
             }
             let address = socket.parse().map_err(|e| TargetError::Failed(format!("--cri: {e}")))?;
             leaks::connect(&world.net, &address).await?;
@@ -64,8 +66,10 @@ impl Runtime {
             args.extend(["--script".to_owned(), root.join("runtime.yaml").display().to_string()]);
             args.extend(["--personality".to_owned(), word(setup.personality)?]);
         }
-        let mut runtime =
-            Self { address: Address::unix(socket), ours: Some(Ours { binary: options.fake_cri.clone(), args, child: None }) };
+        let mut runtime = Self {
+            address: Address::unix(socket),
+            ours: Some(Ours { binary: options.fake_cri.clone(), args, child: None }),
+        };
         tasks.spawn("journal", follow(world.clone(), history.clone()));
         runtime.spawn(world, history, tasks).await?;
         Ok(runtime)
@@ -103,7 +107,13 @@ impl Runtime {
     }
 
     /// Does something to it, if that can be done to a process.
-    pub(super) async fn act(&mut self, action: RuntimeAction, world: &World, history: &History, tasks: &Tasks) -> Result<(), TargetError> {
+    pub(super) async fn act(
+        &mut self,
+        action: RuntimeAction,
+        world: &World,
+        history: &History,
+        tasks: &Tasks,
+    ) -> Result<(), TargetError> {
         let Some(ours) = &mut self.ours else {
             return Err(TargetError::Unsupported("it stops the runtime, and this one is not ours to stop".to_owned()));
         };

@@ -23,7 +23,12 @@ pub(super) struct Fake(FakeCri);
 
 impl Fake {
     /// Starts it, with its calls recorded.
-    pub(super) async fn start(scenario: &Scenario, world: &World, tasks: &Tasks, history: &History) -> Result<Self, TargetError> {
+    pub(super) async fn start(
+        scenario: &Scenario,
+        world: &World,
+        tasks: &Tasks,
+        history: &History,
+    ) -> Result<Self, TargetError> {
         let mut config = scenario.runtime.clone().unwrap_or_default().config().map_err(TargetError::Scenario)?;
         config.listen = address();
         let fake = FakeCri::start(world, config, tasks).await.map_err(|e| TargetError::Scenario(e.to_string()))?;
