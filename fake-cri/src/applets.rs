@@ -237,8 +237,7 @@ impl Options {
                 rest.push(arg.clone());
                 continue;
             };
-            let mut chars = group.char_indices();
-            while let Some((i, letter)) = chars.next() {
+            for (i, letter) in group.char_indices() {
                 if takes.contains(letter) {
                     let inline = &group[i + letter.len_utf8()..];
                     let value = if inline.is_empty() { args.next().cloned() } else { Some(inline.to_owned()) };

@@ -186,7 +186,7 @@ impl Catalogue {
 
     /// Adds an image, present or to be pulled; one of the same name is replaced. `false` if the name is not a reference.
     pub fn add(&mut self, spec: &ImageSpec) -> bool {
-        let Some(mut reference) = Reference::parse(&spec.name) else { return false };
+        let Some(reference) = Reference::parse(&spec.name) else { return false };
         let content = spec
             .content
             .clone()
@@ -223,9 +223,6 @@ impl Catalogue {
         self.offers.retain(|offer| offer.reference != reference);
         if spec.present {
             self.hold(&image, &reference);
-        }
-        if reference.digest.is_empty() {
-            reference.digest.clear();
         }
         self.offers.push(Offer { reference, image });
         true

@@ -90,7 +90,7 @@ impl Events {
     pub fn send(&self, event: ContainerEventResponse) {
         let mut state = self.lock();
         state.count += 1;
-        if state.faults.drop_every.is_some_and(|n| n > 0 && state.count % n == 0) {
+        if state.faults.drop_every.is_some_and(|n| n > 0 && state.count.is_multiple_of(n)) {
             return;
         }
         if state.faults.swap {

@@ -49,8 +49,8 @@ impl Addresses {
         for _ in 0..count {
             state.last = if first + state.last + 1 >= last { 2 } else { state.last + 1 };
             let number = first + state.last;
-            if !state.taken.contains_key(&number) {
-                state.taken.insert(number, owner.to_owned());
+            if let std::collections::btree_map::Entry::Vacant(e) = state.taken.entry(number) {
+                e.insert(owner.to_owned());
                 return Some(self.address(number));
             }
         }

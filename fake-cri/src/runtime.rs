@@ -137,7 +137,8 @@ impl Runtime {
 
     /// Makes a directory for what the runtime keeps on the node, as far as that can be done.
     pub(crate) fn prepare_directories(&self) {
-        for path in [self.config.image_mountpoint.as_str()] {
+        {
+            let path = self.config.image_mountpoint.as_str();
             let _ = self.world.files.create_dir_all(Path::new(path), 0o755);
         }
     }

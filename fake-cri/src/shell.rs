@@ -4,6 +4,7 @@
 
 mod arithmetic;
 mod builtins;
+mod command;
 mod execute;
 mod expand;
 mod pattern;

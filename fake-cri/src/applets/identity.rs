@@ -29,7 +29,6 @@ pub(super) async fn id(process: Process) -> Code {
     let mut groups = vec![who.gid];
     groups.extend(who.groups.iter().filter(|g| **g != who.gid));
     let group = |gid: u32| name_by_id(&process, "/etc/group", gid);
-    let unknown = |kind: &str, n: u32| format!("id: unknown ID {n}\n{kind}");
     let text = if options.has('u') || options.has('g') || options.has('G') {
         let user = options.has('u');
         let ids = if options.has('G') { groups } else { vec![if user { who.uid } else { who.gid }] };
@@ -42,7 +41,6 @@ pub(super) async fn id(process: Process) -> Code {
             .collect();
         shown.join(" ")
     } else {
-        let _ = unknown;
         let named = |n: u32, name: Option<String>| name.map_or(n.to_string(), |name| format!("{n}({name})"));
         let list: Vec<String> = groups.iter().map(|g| named(*g, group(*g))).collect();
         format!(

@@ -2,7 +2,6 @@
 
 use jiff::tz::TimeZone;
 
-use super::{Options, bad_option};
 use crate::{
     os::{Code, Process},
     shell,
@@ -361,7 +360,7 @@ pub(super) async fn date(process: Process) -> Code {
     let now = process.kernel().surroundings().world.clock.now().to_zoned(TimeZone::UTC);
     let format = format.unwrap_or("%a %b %e %H:%M:%S UTC %Y");
     let mut broken = jiff::fmt::strtime::BrokenDownTime::from(&now);
-    let _ = broken.set_offset(Some(jiff::tz::Offset::UTC));
+    broken.set_offset(Some(jiff::tz::Offset::UTC));
     match broken.to_string(format.as_bytes()) {
         Ok(text) => status(process.out(text + "\n").await),
         Err(_) => {
@@ -437,11 +436,6 @@ pub(super) async fn dirname(process: Process) -> Code {
 /// `expr`: integers with `+ - * / %` and comparisons, from left to right by precedence; `:` is not modelled.
 pub(super) async fn expr(process: Process) -> Code {
     let args = process.args();
-    let options = match Options::read(&[args[0].clone(), "--".to_owned()], "", "") {
-        Ok(options) => options,
-        Err(letter) => return bad_option(&process, letter).await,
-    };
-    let _ = options;
     let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
     match compare(&words) {
         Some(value) => {

@@ -1,6 +1,6 @@
 //! Applets that pass bytes along: cat, head, tail, wc, tee, dd.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{Options, bad_option, complain};
 use crate::os::{Code, Descriptor, OpenMode, Process};
@@ -363,6 +363,5 @@ pub(super) async fn dd(process: Process) -> Code {
         process.err(format!("{full}+{partial} records in\n{full}+{partial} records out\n")).await;
         process.err(format!("{copied} bytes copied, 0.000000 seconds, 0B/s\n")).await;
     }
-    drop(Arc::clone(&sink));
     0
 }

@@ -454,7 +454,7 @@ enum Action {
 }
 
 impl Place {
-    fn parse<'a>(text: &'a str, extended: bool) -> Option<(Self, &'a str)> {
+    fn parse(text: &str, extended: bool) -> Option<(Self, &str)> {
         if let Some(rest) = text.strip_prefix('$') {
             return Some((Self::Last, rest));
         }

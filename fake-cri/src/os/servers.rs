@@ -61,9 +61,7 @@ async fn nginx(process: Process, port: u16) -> Code {
     if let Ok(file) = pid_file {
         let _ = file.write(format!("{}\n", process.pid()).as_bytes()).await;
     }
-    let log = process.clone();
-    let answer: Answer = Arc::new(move |path| {
-        let _ = &log;
+    let answer: Answer = Arc::new(|path| {
         let page = path.split('?').next().unwrap_or("/");
         if matches!(page, "/" | "/index.html") {
             (200, "text/html", NGINX_PAGE.as_bytes().to_vec())

@@ -292,7 +292,7 @@ impl Runtime {
         }
         if let Some(kernel) = container
             .kernel
-            .filter(|_| !self.lock().sandboxes.get(&container.sandbox).is_some_and(|s| s.shared.is_some()))
+            .filter(|_| self.lock().sandboxes.get(&container.sandbox).is_none_or(|s| s.shared.is_none()))
         {
             kernel.signal_all(Signal::KILL);
         }

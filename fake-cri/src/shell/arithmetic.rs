@@ -88,7 +88,7 @@ impl Shell {
         }
         match text.parse() {
             Ok(number) => Ok(number),
-            Err(_) => self.arithmetic_at(&text.to_owned(), depth + 1),
+            Err(_) => self.arithmetic_at(text, depth + 1),
         }
     }
 

@@ -481,8 +481,7 @@ async fn read(shell: &mut Shell, rest: &[String]) -> i32 {
 async fn describe(shell: &mut Shell, name: &str, rest: &[String]) -> Flow {
     let asks = name == "type" || rest.first().is_some_and(|o| o == "-v" || o == "-V");
     if !asks {
-        if let Some(command) = rest.first().filter(|c| is_builtin(c) && c.as_str() != "command") {
-            let _ = command;
+        if rest.first().is_some_and(|c| is_builtin(c) && c.as_str() != "command") {
             return Box::pin(run(shell, rest)).await;
         }
         if rest.is_empty() {

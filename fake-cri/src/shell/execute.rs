@@ -1,10 +1,10 @@
 //! Running a syntax tree: lists, pipelines, compound commands, functions, programs, traps.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use brush_parser::ast::{
-    AndOr, AndOrList, AssignmentName, AssignmentValue, CaseItemPostAction, Command, CommandPrefixOrSuffixItem as Item,
-    CompoundCommand, CompoundList, IoRedirect, Pipeline, RedirectList, SeparatorOperator, SimpleCommand, Word,
+    AndOr, AndOrList, CaseItemPostAction, Command, CompoundCommand, CompoundList, Pipeline, RedirectList,
+    SeparatorOperator,
 };
 use futures_util::future::BoxFuture;
 
@@ -14,12 +14,9 @@ use super::{
     state::{Flow, Shell},
     syntax,
 };
-use crate::{
-    applets,
-    os::{
-        Code, Process,
-        pipe::{Null, pipe, read_all},
-    },
+use crate::os::{
+    Code, Process,
+    pipe::{Null, pipe},
 };
 
 impl Shell {
@@ -184,7 +181,7 @@ impl Shell {
         }
     }
 
-    async fn cannot_fork(&mut self) {
+    pub(super) async fn cannot_fork(&mut self) {
         self.complain("can't fork: Resource temporarily unavailable").await;
         self.status = 2;
     }
@@ -311,7 +308,11 @@ impl Shell {
         })
     }
 
-    async fn with_redirects(&mut self, compound: &CompoundCommand, redirects: Option<&RedirectList>) -> Flow {
+    pub(super) async fn with_redirects(
+        &mut self,
+        compound: &CompoundCommand,
+        redirects: Option<&RedirectList>,
+    ) -> Flow {
         let none = Vec::new();
         let saved = match self.redirect(redirects.map_or(&none, |r| &r.0)).await {
             Ok(saved) => saved,
@@ -471,202 +472,6 @@ impl Shell {
         self.complain(error).await;
         self.status = 2;
         Flow::Exit
-    }
-
-    async fn simple(&mut self, simple: &SimpleCommand, last: bool) -> Flow {
-        let mut assignments = Vec::new();
-        let mut redirects: Vec<IoRedirect> = Vec::new();
-        let mut words: Vec<Word> = simple.word_or_name.iter().cloned().collect();
-        for item in simple.prefix.iter().flat_map(|p| &p.0) {
-            match item {
-                Item::IoRedirect(redirect) => redirects.push(redirect.clone()),
-                Item::AssignmentWord(assignment, _) => assignments.push(assignment.clone()),
-                Item::Word(word) => words.push(word.clone()),
-                Item::ProcessSubstitution(..) => return self.fatal("syntax error: unexpected \"(\"".to_owned()).await,
-            }
-        }
-        for item in simple.suffix.iter().flat_map(|s| &s.0) {
-            match item {
-                Item::IoRedirect(redirect) => redirects.push(redirect.clone()),
-                Item::AssignmentWord(_, word) | Item::Word(word) => words.push(word.clone()),
-                Item::ProcessSubstitution(..) => return self.fatal("syntax error: unexpected \"(\"".to_owned()).await,
-            }
-        }
-        self.substituted = None;
-        let fields = match self.fields(&words).await {
-            Ok(fields) => fields,
-            Err(error) => return self.fatal(error).await,
-        };
-        let mut values = Vec::new();
-        for assignment in &assignments {
-            let AssignmentName::VariableName(name) = &assignment.name else {
-                return self.fatal("syntax error: bad variable name".to_owned()).await;
-            };
-            let AssignmentValue::Scalar(word) = &assignment.value else {
-                return self.fatal("syntax error: unexpected \"(\"".to_owned()).await;
-            };
-            match self.text(&word.value).await {
-                Ok(value) => values.push((name.clone(), value)),
-                Err(error) => return self.fatal(error).await,
-            }
-        }
-        // Without a command, the status is that of the last substitution.
-        let substituted = self.substituted.unwrap_or(0);
-        let Some(name) = fields.first().cloned() else {
-            for (name, value) in values {
-                if let Err(error) = self.set(&name, value) {
-                    return self.fatal(error).await;
-                }
-            }
-            return match self.redirect(&redirects).await {
-                Ok(saved) => {
-                    self.restore(saved);
-                    self.status = substituted;
-                    Flow::Next
-                }
-                Err(error) => {
-                    self.complain(error).await;
-                    self.status = 1;
-                    Flow::Next
-                }
-            };
-        };
-        if self.trace {
-            self.process.err(format!("+ {}\n", fields.join(" "))).await;
-        }
-        if let Some(body) = self.functions.get(&name).cloned() {
-            return self.function(&fields, values, &redirects, &body).await;
-        }
-        if builtins::is_builtin(&name) {
-            return self.builtin(&fields, values, &redirects).await;
-        }
-        let saved = match self.redirect(&redirects).await {
-            Ok(saved) => saved,
-            Err(error) => {
-                self.complain(error).await;
-                self.status = 1;
-                return Flow::Next;
-            }
-        };
-        let mut env = self.environment();
-        env.extend(values);
-        let flow = self.external(fields, env, last).await;
-        self.restore(saved);
-        flow
-    }
-
-    async fn builtin(&mut self, fields: &[String], values: Vec<(String, String)>, redirects: &[IoRedirect]) -> Flow {
-        let special = builtins::is_special(&fields[0]);
-        let saved = match self.redirect(redirects).await {
-            Ok(saved) => saved,
-            Err(error) => {
-                self.complain(error).await;
-                self.status = 1;
-                return if special { Flow::Exit } else { Flow::Next };
-            }
-        };
-        // Assignments before a special builtin stay; before another they are undone.
-        let mut undo = Vec::new();
-        for (name, value) in values {
-            undo.push((name.clone(), self.variables.get(&name).cloned()));
-            if let Err(error) = self.set(&name, value) {
-                return self.fatal(error).await;
-            }
-        }
-        let keeps_redirects = fields[0] == "exec" && fields.len() == 1;
-        let flow = builtins::run(self, fields).await;
-        if !special {
-            self.undo(undo);
-        }
-        if !keeps_redirects {
-            self.restore(saved);
-        }
-        flow
-    }
-
-    fn undo(&mut self, undo: Vec<(String, Option<super::state::Variable>)>) {
-        for (name, old) in undo.into_iter().rev() {
-            match old {
-                Some(variable) => self.variables.insert(name, variable),
-                None => self.variables.remove(&name),
-            };
-        }
-    }
-
-    async fn function(
-        &mut self,
-        fields: &[String],
-        values: Vec<(String, String)>,
-        redirects: &[IoRedirect],
-        body: &brush_parser::ast::FunctionBody,
-    ) -> Flow {
-        if self.depth >= DEPTH_LIMIT {
-            return self.fatal("maximum function recursion depth exceeded".to_owned()).await;
-        }
-        let saved = match self.redirect(redirects).await {
-            Ok(saved) => saved,
-            Err(error) => {
-                self.complain(error).await;
-                self.status = 1;
-                return Flow::Next;
-            }
-        };
-        for (name, value) in values {
-            if let Err(error) = self.set(&name, value) {
-                return self.fatal(error).await;
-            }
-        }
-        let parameters = std::mem::replace(&mut self.parameters, fields[1..].to_vec());
-        self.locals.push(BTreeMap::new());
-        self.depth += 1;
-        let flow = self.with_redirects(&body.0, body.1.as_ref()).await;
-        self.depth -= 1;
-        for (name, old) in self.locals.pop().unwrap_or_default() {
-            match old {
-                Some(variable) => self.variables.insert(name, variable),
-                None => self.variables.remove(&name),
-            };
-        }
-        self.parameters = parameters;
-        self.restore(saved);
-        if flow == Flow::Return { Flow::Next } else { flow }
-    }
-
-    /// Runs a program: in a child process, or in this one if nothing follows.
-    pub(super) async fn external(&mut self, args: Vec<String>, env: BTreeMap<String, String>, replace: bool) -> Flow {
-        let path = env.get("PATH").cloned().or_else(|| self.get("PATH")).unwrap_or_default();
-        let program = match applets::find(&self.process, &args[0], &path) {
-            Ok(program) => program,
-            Err(error) => {
-                let text = if error.code == 127 { "not found".to_owned() } else { error.text.clone() };
-                self.complain(format!("{}: {text}", args[0])).await;
-                self.status = error.code;
-                return Flow::Next;
-            }
-        };
-        if replace {
-            self.process.become_program(args, env);
-            self.status = program(self.process.clone()).await;
-            return Flow::Exit;
-        }
-        match self.launch(args, env, program) {
-            Some(child) => self.status = self.process.clone().wait_child(&child).await.code(),
-            None => self.cannot_fork().await,
-        }
-        Flow::Next
-    }
-
-    /// The content of a file or of standard input, for `.`.
-    pub(super) async fn source(&mut self, path: &str) -> Result<String, String> {
-        let full = self.process.absolute(path);
-        let who = self.process.credentials();
-        let file = self
-            .process
-            .files()
-            .open(&full, crate::os::OpenMode::READ, &who)
-            .map_err(|e| format!("can't open '{path}': {e}"))?;
-        let bytes = read_all(&*file, super::SCRIPT_LIMIT).await.map_err(|e| format!("{path}: {e}"))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
