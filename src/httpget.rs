@@ -191,11 +191,8 @@ async fn read(response: Response<Incoming>, limit: usize) -> Result<Answer, GetE
     let mut answer = Answer { status, body: Vec::new(), cut: false };
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|error| {
-            GetError::Body(if error.is_incomplete_message() || error.is_body_write_aborted() {
-                "unexpected EOF".to_owned()
-            } else {
-                reason(&error)
-            })
+            let reason = reason(&error);
+            GetError::Body(if reason == "EOF" { "unexpected EOF".to_owned() } else { reason })
         })?;
         let Ok(data) = frame.into_data() else { continue };
         answer.body.extend_from_slice(&data);
@@ -221,5 +218,7 @@ fn reason(error: &hyper::Error) -> String {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ mod start;
 pub mod sync;
 pub mod termination;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

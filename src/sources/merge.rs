@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use indexmap::IndexMap;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::sync::mpsc;
 use world::WallClock;
@@ -25,14 +26,15 @@ pub struct Merger {
     clock: WallClock,
     recorder: Recorder,
     to: mpsc::Sender<PodChange>,
-    pods: BTreeMap<String, Arc<Pod>>,
+    /// By UID, in the source's order.
+    pods: IndexMap<String, Arc<Pod>>,
     told: bool,
 }
 
 impl Merger {
     /// One that has told nothing.
     pub fn new(kind: SourceKind, clock: WallClock, recorder: Recorder, to: mpsc::Sender<PodChange>) -> Self {
-        Self { kind, clock, recorder, to, pods: BTreeMap::new(), told: false }
+        Self { kind, clock, recorder, to, pods: IndexMap::new(), told: false }
     }
 
     /// Takes the source's whole set and tells what is different. Waits for a slow reader.
@@ -46,7 +48,7 @@ impl Merger {
     fn changes(&mut self, snapshot: Vec<Arc<Pod>>) -> Vec<(Op, Vec<Arc<Pod>>)> {
         let mut by_op: BTreeMap<Op, Vec<Arc<Pod>>> = BTreeMap::new();
         let mut names = BTreeSet::new();
-        let mut new = BTreeMap::new();
+        let mut new = IndexMap::new();
         for each in snapshot {
             if !names.insert(identity::full_name(&each)) {
                 self.refuse(&each);
