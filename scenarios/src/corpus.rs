@@ -109,7 +109,7 @@ fn gather(all: impl Iterator<Item = Result<Scenario, CorpusError>>) -> Result<Ve
 
 fn parse(name: &str, bytes: &[u8]) -> Result<Scenario, CorpusError> {
     let text = String::from_utf8_lossy(bytes);
-    format::parse(name, &text).map_err(|problem| Box::new(problem).into())
+    format::parse(name, &text).map_err(CorpusError::from)
 }
 
 fn is_scenario(name: &str) -> bool {

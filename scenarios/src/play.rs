@@ -204,7 +204,7 @@ impl Player<'_> {
                 let removed = if directory { files.remove_dir_all(path) } else { files.remove_file(path) };
                 removed.map_err(|e| self.wrong(step, format!("{text}: {e}")))?;
             }
-            Action::Get(condition) => self.now(std::slice::from_ref(condition), "asked once").await?,
+            Action::Get(condition) => self.now(std::slice::from_ref(&**condition), "asked once").await?,
             Action::Assert(conditions) => self.now(conditions, "now").await?,
             Action::Eventually(conditions, within) => self.eventually(conditions, *within).await?,
             Action::Always(conditions, stretch) => self.stretch(conditions, stretch, Stretched::Always).await?,

@@ -15,18 +15,15 @@ use super::{
 ///
 /// # Errors
 /// The first thing that is wrong with it.
-pub fn parse(path: &str, text: &str) -> Result<Scenario, Problem> {
+pub fn parse(path: &str, text: &str) -> Result<Scenario, Box<Problem>> {
     let source = Source::new(path, text);
     let form: ScenarioForm = match serde_saphyr::from_str_with_options(text, options()) {
         Ok(form) => form,
-        Err(error) => return Err(explain(&source, error.without_snippet())),
+        Err(error) => return Err(Box::new(explain(&source, error.without_snippet()))),
     };
-    check(&source, form).map_err(|complaint| Problem {
-        source_file: source,
-        place: Some(complaint.place),
-        title: complaint.title,
-        label: String::new(),
-        help: complaint.help,
+    check(&source, form).map_err(|complaint| {
+        let Complaint { place, title, help } = complaint;
+        Box::new(Problem { source_file: source, place: Some(place), title, label: String::new(), help })
     })
 }
 

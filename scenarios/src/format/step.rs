@@ -171,7 +171,7 @@ pub enum Action {
     /// Removes a file.
     Remove(String),
     /// Asks for a URL.
-    Get(Condition),
+    Get(Box<Condition>),
     /// Waits until all hold.
     Eventually(Vec<Condition>, Duration),
     /// All hold now.
@@ -284,7 +284,7 @@ impl At<StepForm> {
                 _ => return Err(needs("`patch`: what to merge into the file")),
             },
             "get" => match form.get {
-                Some(url) => Action::Get(Condition::get(place, url.value, form.expect)),
+                Some(url) => Action::Get(Box::new(Condition::get(place, url.value, form.expect))),
                 None => return Err(needs("a URL")),
             },
             "eventually" => {

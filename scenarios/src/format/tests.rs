@@ -1,3 +1,5 @@
+//! Scenario files that are well-formed, and what is said of those that are not.
+
 use rstest::rstest;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Expectations against values: each rule of the matcher, by what it finds different.
+
 use rstest::rstest;
 use serde_json::json;
 
