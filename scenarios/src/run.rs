@@ -60,7 +60,7 @@ pub struct RunResult {
 }
 
 /// How long a simulation may take on the wall clock.
-const WALL_LIMIT: Duration = Duration::from_secs(120);
+const WALL_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs one scenario.
 pub fn run_one(scenario: &Arc<Scenario>, options: &Options) -> RunResult {

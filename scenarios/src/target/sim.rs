@@ -31,6 +31,13 @@ mod fake;
 
 use fake::Fake;
 
+/// Files that every node has and kubelets read.
+const NODE: [(&str, &str); 3] = [
+    ("/etc/resolv.conf", "search example.test\nnameserver 192.0.2.53\n"),
+    ("/etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n"),
+    ("/etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
+];
+
 /// How the kubelet ended by itself, if it did.
 type Exit = Arc<Mutex<Option<(i32, String)>>>;
 
@@ -60,6 +67,9 @@ impl SimTarget {
         let files = &sim.world.files;
         let folder = Path::new(setup::CONFIG_PATH).parent().unwrap_or(Path::new("/"));
         files.create_dir_all(folder, 0o755).map_err(|e| TargetError::io(setup::CONFIG_PATH, e))?;
+        for (path, text) in NODE {
+            files.write(Path::new(path), text.as_bytes(), 0o644).map_err(|e| TargetError::io(path, e))?;
+        }
         let text = match (setup::config(scenario), &scenario.kubelet.config_text) {
             (Some(config), _) => Some(setup::config_text(&config)),
             (None, Some(text)) => Some(text.clone()),
