@@ -13,7 +13,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
                 "header",
                 "begin the file with a //! sentence: its one responsibility, what it is not, what it mirrors",
             ));
-        } else if !header.join(" ").contains('.') {
+        } else if !header.join(" ").contains(['.', '?']) {
             findings.push(Finding::refused(path, 1, "header", "make the //! header a sentence, with its full stop"));
         }
     }
