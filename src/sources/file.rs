@@ -20,7 +20,7 @@ use world::{
 };
 
 use crate::{
-    api::identity::{self, Source},
+    api::identity,
     config::load::go_reason,
     sources::{SourceSettings, merge::Merger, parse},
 };
@@ -203,8 +203,7 @@ impl FileSource {
             return Ok(known.pod.clone());
         }
         let shown = path.display().to_string();
-        let pod = parse::manifest(&bytes, Source::File(&shown), &self.node_name)
-            .map_err(|error| format!("{shown}: {error}"))?;
+        let pod = parse::manifest(&bytes, &shown, &self.node_name)?;
         for remark in parse::remarks(&bytes) {
             tracing::warn!(path = shown, "{remark}");
         }

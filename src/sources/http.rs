@@ -100,7 +100,7 @@ impl HttpSource {
         let source = Source::Url(&self.url);
         match decode::manifest_or_list(body) {
             Ok(pods) => {
-                let pods = pods.into_iter().map(|pod| parse::static_pod(pod, source, &self.node_name));
+                let pods = pods.into_iter().map(|pod| parse::accept(pod, source, &self.node_name));
                 pods.collect::<Result<_, _>>().map_err(|error| format!("{}: {error}", self.url))
             }
             Err(error) => {

@@ -1,36 +1,21 @@
-//! Bytes to a static pod ready to run: decoding, identity, validation, API references, in upstream's order and words. Pure.
+//! Bytes to a static pod ready to run, with the errors and remarks that the log shows. The rules themselves are the API's. Pure.
 
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::api::{
-    decode,
-    identity::{self, Source},
-    pod, references, validation,
-};
+use crate::api::{decode, identity::Source, static_pod};
 
-/// Reads one manifest. The error is what upstream logs, without the file before it.
-pub fn manifest(bytes: &[u8], source: Source<'_>, node_name: &str) -> Result<Arc<Pod>, String> {
-    let pod = decode::manifest(bytes).map_err(|error| match error {
-        decode::DecodeError::NotAPod(_) => error.to_string(),
-        _ => format!("couldn't parse as pod({error}), please check config file"),
-    })?;
-    static_pod(pod, source, node_name)
+/// Reads the manifest of a file. The error is what upstream logs about it.
+pub fn manifest(bytes: &[u8], path: &str, node_name: &str) -> Result<Arc<Pod>, String> {
+    let pod = decode::manifest(bytes)
+        .map_err(|error| format!("{path}: couldn't parse as pod({error}), please check config file"))?;
+    accept(pod, Source::File(path), node_name)
 }
 
 /// Gives a decoded pod its identity and checks it.
-pub fn static_pod(mut decoded: Pod, source: Source<'_>, node_name: &str) -> Result<Arc<Pod>, String> {
-    if pod::name(&decoded).is_empty() {
-        return Err("invalid pod: name is needed for the pod".to_owned());
-    }
-    identity::apply_static_defaults(&mut decoded, source, node_name);
-    let errors = validation::validate_pod(&decoded);
-    if !errors.is_empty() {
-        return Err(validation::to_aggregate(&errors));
-    }
-    references::static_pod(&decoded)?;
-    Ok(Arc::new(decoded))
+pub fn accept(pod: Pod, source: Source<'_>, node_name: &str) -> Result<Arc<Pod>, String> {
+    static_pod::accept(pod, source, node_name).map(Arc::new).map_err(|error| error.to_string())
 }
 
 /// What is wrong in a manifest without stopping it: fields that nobody knows, with the nearest known name.
@@ -38,12 +23,40 @@ pub fn remarks(bytes: &[u8]) -> Vec<String> {
     decode::unknown_fields(bytes)
         .into_iter()
         .map(|field| {
-            let name = field.path.rsplit('.').next().unwrap_or_default();
-            let near = |known: &&&str| strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase());
-            match field.known.iter().min_by_key(near).filter(|known| near(known) <= 2) {
+            let name = field.path.rsplit('.').next().unwrap_or_default().to_lowercase();
+            let distance = |known: &&&str| strsim::damerau_levenshtein(&name, &known.to_lowercase());
+            match field.known.iter().min_by_key(distance).filter(|known| distance(known) <= 2) {
                 Some(known) => format!("unknown field {:?} is ignored: did you mean {known:?}?", field.path),
                 None => format!("unknown field {:?} is ignored", field.path),
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("kind: Pod\n", "/m/a.yaml: couldn't parse as pod(")]
+    #[case("apiVersion: v1\nkind: ConfigMap\n", "/m/a.yaml: couldn't parse as pod(invalid pod: ")]
+    #[case("apiVersion: v1\nkind: Pod\n", "invalid pod: name is needed for the pod")]
+    fn refused(#[case] text: &str, #[case] start: &str) {
+        let error = manifest(text.as_bytes(), "/m/a.yaml", "node1").unwrap_err();
+        assert!(error.starts_with(start), "{error}");
+    }
+
+    #[test]
+    fn unknown_fields_are_told_with_a_suggestion() {
+        let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  xyzzy: 1\n  containers: [{name: c, image: i, imagePullpolicy: Never}]\n";
+        assert_eq!(
+            remarks(text.as_bytes()),
+            [
+                "unknown field \"spec.xyzzy\" is ignored",
+                "unknown field \"spec.containers[0].imagePullpolicy\" is ignored: did you mean \"imagePullPolicy\"?"
+            ]
+        );
+    }
 }
