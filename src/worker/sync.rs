@@ -119,8 +119,6 @@ pub(super) async fn sync(workers: &Workers, pod: &Arc<Pod>, synced: Stamp, termi
                 err = error,
                 "Error syncing pod, skipping"
             );
-            // Why a container waits is shown now: upstream shows it at the next sync, which here may be as late as the end of the back-off.
-            parts.status.set(pod, workers.compute(pod, &observed));
             Outcome::Failed(result.earliest_backoff_expiry)
         }
     }
