@@ -42,6 +42,8 @@ fn json_line(entry: &Entry) -> Value {
         What::Kubelet(text) => json!({"kubelet": text}),
         What::Runtime(text) => json!({"runtime": text}),
     };
+    // Maps of a protocol message have no order of their own.
+    line.sort_all_objects();
     if let Value::Object(map) = &mut line {
         map.retain(|_, value| !value.is_null());
         map.shift_insert(0, "t".to_owned(), Value::String(seconds(entry.at)));
