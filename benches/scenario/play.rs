@@ -22,7 +22,8 @@ pub fn sleepers(pods: usize, idle: &str) -> Arc<Scenario> {
         );
     }
     for pod in 0..pods {
-        let _ = writeln!(text, "  - eventually: {{pod: sleep-{pod}, is: {{status: {{phase: Running}}}}}}\n    within: 10m");
+        let _ =
+            writeln!(text, "  - eventually: {{pod: sleep-{pod}, is: {{status: {{phase: Running}}}}}}\n    within: 10m");
     }
     if idle != "0s" {
         let _ = writeln!(text, "  - wait: {idle}");
