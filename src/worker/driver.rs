@@ -117,7 +117,8 @@ async fn step(workers: &Workers, uid: &str, phase: Phase, subject: &Subject, syn
 /// Settles the next phase and when the worker runs again.
 fn settle(workers: &Workers, uid: &str, phase: Phase, outcome: Outcome) {
     let wait = match &outcome {
-        Outcome::Done if phase == Phase::Sync => Some(workers.jitter(workers.parts().sync_frequency)),
+        // A long back-off is looked at on the way, as upstream does: its waiting state shows then.
+        Outcome::Done | Outcome::Failed(Some(_)) if phase == Phase::Sync => Some(workers.jitter(workers.parts().sync_frequency)),
         Outcome::NetworkNotReady => Some(workers.jitter(NETWORK)),
         Outcome::Failed(None) => Some(workers.jitter(BACK_OFF).min(workers.parts().sync_frequency.mul_f64(1.5))),
         _ => None,
@@ -136,7 +137,7 @@ fn settle(workers: &Workers, uid: &str, phase: Phase, outcome: Outcome) {
         return;
     }
     slot.due = match outcome {
-        Outcome::Failed(Some(at)) => Some(at),
+        Outcome::Failed(Some(at)) => Some(wait.map_or(at, |wait| at.min(Instant::now() + wait))),
         Outcome::Interrupted => Some(Instant::now()),
         _ => wait.map(|wait| Instant::now() + wait),
     };
