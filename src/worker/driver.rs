@@ -118,7 +118,9 @@ async fn step(workers: &Workers, uid: &str, phase: Phase, subject: &Subject, syn
 fn settle(workers: &Workers, uid: &str, phase: Phase, outcome: Outcome) {
     let wait = match &outcome {
         // A long back-off is looked at on the way, as upstream does: its waiting state shows then.
-        Outcome::Done | Outcome::Failed(Some(_)) if phase == Phase::Sync => Some(workers.jitter(workers.parts().sync_frequency)),
+        Outcome::Done | Outcome::Failed(Some(_)) if phase == Phase::Sync => {
+            Some(workers.jitter(workers.parts().sync_frequency))
+        }
         Outcome::NetworkNotReady => Some(workers.jitter(NETWORK)),
         Outcome::Failed(None) => Some(workers.jitter(BACK_OFF).min(workers.parts().sync_frequency.mul_f64(1.5))),
         _ => None,
