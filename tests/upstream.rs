@@ -20,6 +20,13 @@ const ACCEPTED: &[(&str, &str, &str)] = &[];
 #[case::never_complete("never-complete")]
 #[case::hooks("hooks")]
 #[case::update("update")]
+#[case::init("init")]
+#[case::init_fail("init-fail")]
+#[case::sidecar("sidecar")]
+#[case::guaranteed("guaranteed")]
+#[case::probes("probes")]
+#[case::env("env")]
+#[case::security("security")]
 fn asks_and_shows_what_upstream_does(#[case] case: &str) {
     let recorded = replay::recorded(case);
     let replayed = replay::replayed(case);
