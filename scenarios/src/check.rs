@@ -94,11 +94,13 @@ impl<'a> Scene<'a> {
         let answer = self.ask(PODS).await.map_err(|e| format!("{PODS}: {e}"))?;
         let body: Value = serde_json::from_str(&answer.body)
             .map_err(|e| format!("{PODS}: status {}, and the body is not JSON: {e}", answer.status))?;
-        match body.get("items") {
-            Some(Value::Array(items)) => Ok(items.clone()),
-            Some(Value::Null) => Ok(Vec::new()),
-            _ => Err(format!("{PODS}: the body has no items")),
-        }
+        let items = match body.get("items") {
+            Some(Value::Array(items)) => items.clone(),
+            Some(Value::Null) => Vec::new(),
+            _ => return Err(format!("{PODS}: the body has no items")),
+        };
+        self.target.saw_pods(&items);
+        Ok(items)
     }
 
     async fn ask(&self, url: &str) -> Result<Answer, String> {

@@ -97,6 +97,10 @@ pub trait Target {
     /// What the runtime holds of pods that nobody wants any more, in a line each. `wanted` are the uids of the pods that `/pods` shows.
     fn leaks<'a>(&'a mut self, wanted: &'a [String]) -> LocalBoxFuture<'a, Result<Vec<String>, TargetError>>;
 
+    /// The runner asked for `/pods` and got these. A target that only polls records them, so that a pod that lives shorter than a period
+    /// is not missed.
+    fn saw_pods(&self, _items: &[Value]) {}
+
     /// Whether CRI calls are recorded.
     fn sees_calls(&self) -> bool;
 

@@ -65,6 +65,7 @@ pub struct ProcessTarget {
     world: World,
     node: Node,
     history: History,
+    shown: poll::Shown,
     tasks: Tasks,
     kubelet_binary: PathBuf,
     kubelet: Option<Child>,
@@ -90,8 +91,17 @@ impl ProcessTarget {
         let tasks = Tasks::root("process");
         let runtime = Runtime::start(scenario, options, &root, seed, &world, &history, &tasks).await?;
         let node = Node::new(scenario, &root, &runtime.endpoint(), &world)?;
-        let target =
-            Self { world, node, history, tasks, kubelet_binary: binary, kubelet: None, runtime, _folder: folder };
+        let target = Self {
+            world,
+            node,
+            history,
+            shown: poll::Shown::default(),
+            tasks,
+            kubelet_binary: binary,
+            kubelet: None,
+            runtime,
+            _folder: folder,
+        };
         poll::start(&target);
         Ok(target)
     }
@@ -104,6 +114,10 @@ impl Target for ProcessTarget {
 
     fn history(&self) -> &History {
         &self.history
+    }
+
+    fn saw_pods(&self, items: &[serde_json::Value]) {
+        self.shown.note(items, &self.history);
     }
 
     fn address(&self, url: &Url) -> Address {

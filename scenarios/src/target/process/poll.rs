@@ -1,6 +1,10 @@
 //! What can be seen of a kubelet process from outside, put into the history: `/pods` every 100 ms, and events among its log lines.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use serde_json::Value;
 use world::{Net, net::Address};
@@ -15,37 +19,61 @@ use crate::{
 /// How often `/pods` is looked at.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// Starts looking at `/pods`.
-pub(super) fn start(target: &ProcessTarget) {
-    let url: Url = "http://localhost:10255/pods".parse().expect("this is a URL");
-    let (net, address, history) = (target.world.net.clone(), target.address(&url), target.history.clone());
-    target.tasks.spawn("poll-pods", poll(net, address, url, history));
+/// What `/pods` showed last, whoever asked.
+#[derive(Clone, Default)]
+pub(super) struct Shown(Arc<Mutex<Last>>);
+
+#[derive(Default)]
+struct Last {
+    pods: BTreeMap<String, Arc<Value>>,
+    /// How often somebody has asked.
+    asked: u64,
 }
 
-async fn poll(net: Net, address: Address, url: Url, history: History) {
-    let mut shown: BTreeMap<String, Arc<Value>> = BTreeMap::new();
-    loop {
-        tokio::time::sleep(PERIOD).await;
-        let Ok(answer) = http::get(&net, &address, &url).await else { continue };
-        let Ok(body) = serde_json::from_str::<Value>(&answer.body) else { continue };
-        if answer.status != 200 {
-            continue;
-        }
-        let items = body.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+impl Shown {
+    fn lock(&self) -> MutexGuard<'_, Last> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records what changed since.
+    pub fn note(&self, items: &[Value], history: &History) {
         let text =
             |pod: &Value, pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let now: BTreeMap<String, Arc<Value>> =
-            items.into_iter().map(|pod| (text(&pod, "/metadata/uid"), Arc::new(pod))).collect();
-        for (uid, pod) in shown.iter().filter(|(uid, _)| !now.contains_key(*uid)) {
+            items.iter().map(|pod| (text(pod, "/metadata/uid"), Arc::new(pod.clone()))).collect();
+        let mut last = self.lock();
+        last.asked += 1;
+        for (uid, pod) in last.pods.iter().filter(|(uid, _)| !now.contains_key(*uid)) {
             let (namespace, name) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
             history.push(What::PodGone { namespace, name, uid: uid.clone() });
         }
         for (uid, pod) in &now {
-            if shown.get(uid) != Some(pod) {
+            if last.pods.get(uid) != Some(pod) {
                 history.push(What::Pod(pod.clone()));
             }
         }
-        shown = now;
+        last.pods = now;
+    }
+}
+
+/// Starts looking at `/pods`.
+pub(super) fn start(target: &ProcessTarget) {
+    let url: Url = "http://localhost:10255/pods".parse().expect("this is a URL");
+    let (net, address) = (target.world.net.clone(), target.address(&url));
+    let (shown, history) = (target.shown.clone(), target.history.clone());
+    target.tasks.spawn("poll-pods", poll(net, address, url, shown, history));
+}
+
+async fn poll(net: Net, address: Address, url: Url, shown: Shown, history: History) {
+    loop {
+        tokio::time::sleep(PERIOD).await;
+        let asked = shown.lock().asked;
+        let Ok(answer) = http::get(&net, &address, &url).await else { continue };
+        let Ok(body) = serde_json::from_str::<Value>(&answer.body) else { continue };
+        // An answer that somebody else's has overtaken is old.
+        if answer.status == 200 && shown.lock().asked == asked {
+            shown.note(body.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice), &history);
+        }
     }
 }
 
@@ -102,6 +130,16 @@ fn unquote(text: &str) -> (String, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_twice_is_recorded_once() {
+        let (shown, history) = (Shown::default(), History::new());
+        let pod = |phase: &str| serde_json::json!({"metadata": {"uid": "1", "name": "a"}, "status": {"phase": phase}});
+        for items in [&[pod("Pending")][..], &[pod("Pending")], &[pod("Running")], &[], &[]] {
+            shown.note(items, &history);
+        }
+        assert_eq!(history.len(), 3, "pending, running, gone");
+    }
 
     #[test]
     fn events_are_read_from_log_lines() {
