@@ -210,7 +210,9 @@ impl FileSystem for HostFiles {
         if file.metadata()?.len() > 0 {
             file.set_len(0)?;
         }
-        file.write_all(bytes)
+        file.write_all(bytes)?;
+        // Writing takes set-id bits away from whoever is not root: said once more.
+        if mode & 0o6000 != 0 { set_exactly(file.as_fd(), mode) } else { Ok(()) }
     }
 
     fn append(&self, path: &Path, mode: u32) -> io::Result<Box<dyn Append>> {

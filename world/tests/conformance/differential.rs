@@ -37,7 +37,8 @@ type Operate = Box<dyn Fn(&Files) -> String>;
 /// One random operation, and how it reads in a failure.
 fn step(rng: &mut Rng) -> (String, Operate) {
     let (one, two) = (path(rng), path(rng));
-    let mode = [0o600, 0o644, 0o755, 0o1777][rng.random_range(0..4)];
+    // The owner may do everything with all of them: memory does not check permissions, and the host does for whoever is not root.
+    let mode = [0o700, 0o744, 0o755, 0o1777][rng.random_range(0..4)];
     let content = vec![b'x'; rng.random_range(0..9)];
     let kind = rng.random_range(0..17);
     let text = format!("{kind} {} {} {mode:o} {}", one.display(), two.display(), content.len());
@@ -56,7 +57,7 @@ fn step(rng: &mut Rng) -> (String, Operate) {
         12 | 13 => Box::new(move |f| said(f.rename(&one, &two))),
         14 => Box::new(move |f| said(f.remove_file(&one))),
         15 => Box::new(move |f| said(f.set_mode(&one, mode))),
-        _ => Box::new(move |f| said(if mode == 0o600 { f.remove_dir_all(&one) } else { f.remove_dir(&one) })),
+        _ => Box::new(move |f| said(if mode == 0o700 { f.remove_dir_all(&one) } else { f.remove_dir(&one) })),
     };
     (text, operate)
 }
