@@ -85,7 +85,7 @@ impl Housekeeping {
             if wanted.contains(&uid) && phase != Phase::Finished {
                 continue;
             }
-            if phase == Phase::Finished && (!wanted.contains(&uid) || self.wants_again(&uid)) {
+            if phase == Phase::Finished && (!wanted.contains(&uid) || self.workers.restart_requested(&uid)) {
                 self.workers.forget_finished(&uid);
             } else if phase == Phase::Sync && !wanted.contains(&uid) {
                 self.workers.kill(&uid, None);
@@ -109,11 +109,6 @@ impl Housekeeping {
         }
         self.runtime.forget_old();
         Ok(())
-    }
-
-    /// Whether a worker that has finished was asked for the same pod again.
-    fn wants_again(&self, uid: &str) -> bool {
-        self.workers.restart_requested(uid)
     }
 
     /// Removes directories and control groups of pods that nobody knows and of which nothing runs.

@@ -65,7 +65,6 @@ pub struct Kubelet {
     pods: Arc<PodManager>,
     status: Arc<StatusManager>,
     runtime: Arc<RuntimeManager>,
-    gate: Arc<RuntimeGate>,
     pulse: Arc<Mutex<Instant>>,
     sync_frequency: Duration,
 }
@@ -169,7 +168,7 @@ impl Kubelet {
             pulse: pulse.clone(),
         };
         drop(tasks.spawn("sync-loop", sync_loop.run(changes, events, probes)));
-        Ok(Self { pods, status, runtime, gate, pulse, sync_frequency: config.sync_frequency })
+        Ok(Self { pods, status, runtime, pulse, sync_frequency: config.sync_frequency })
     }
 }
 
@@ -334,7 +333,7 @@ impl KubeletView for Kubelet {
     }
 
     fn sync_loop_healthy(&self) -> Result<(), String> {
-        view::sync_loop_healthy(&self.pulse, self.sync_frequency, &self.gate)
+        view::sync_loop_healthy(&self.pulse, self.sync_frequency)
     }
 
     fn running_pods(&self) -> BoxFuture<'_, Result<Vec<Pod>, String>> {

@@ -10,6 +10,3 @@ pub mod reasons;
 pub use compute::{Inputs, Probes};
 pub use manager::StatusManager;
 pub use reasons::ReasonCache;
-
-#[cfg(test)]
-mod tests;

@@ -8,18 +8,13 @@ use std::{
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use tokio::time::Instant;
 
-use super::RuntimeGate;
 use crate::{api::duration::GoDuration, runtime::RuntimeManager};
 
 /// The loop must have turned within this, whatever the sync frequency.
 const LEAST: Duration = Duration::from_secs(5 * 60);
 
 /// Whether the sync loop is alive. It rests while the runtime is away; upstream's text counts from its last turn all the same.
-pub(super) fn sync_loop_healthy(
-    pulse: &Mutex<Instant>,
-    sync_frequency: Duration,
-    _: &RuntimeGate,
-) -> Result<(), String> {
+pub(super) fn sync_loop_healthy(pulse: &Mutex<Instant>, sync_frequency: Duration) -> Result<(), String> {
     let limit = (sync_frequency * 2).max(LEAST);
     let since = pulse.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
     if since > limit {

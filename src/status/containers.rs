@@ -190,11 +190,7 @@ fn present(
     let (state, lost) = state_of(newest, old);
     let id = newest.id.to_string();
     let old_count = old.map_or(0, |o| o.restart_count);
-    let mut restart_count = newest.restart_count.max(if old.is_some_and(|o| o.restart_count > newest.restart_count) {
-        old_count
-    } else {
-        0
-    });
+    let mut restart_count = newest.restart_count.max(old_count);
     if lost {
         restart_count = old_count + 1;
     }

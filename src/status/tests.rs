@@ -1,1 +1,0 @@
-//! Statuses computed from what recordings of the upstream kubelet observed must be those it showed.
