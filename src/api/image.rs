@@ -17,14 +17,14 @@ pub struct Reference {
 }
 
 /// Why a reference could not be parsed. Display is upstream's text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
     /// Not in the grammar.
     #[error("invalid reference format")]
     Format,
     /// The repository has capital letters.
-    #[error("invalid reference format: repository name must be lowercase")]
-    Uppercase,
+    #[error("invalid reference format: repository name ({0}) must be lowercase")]
+    Uppercase(String),
     /// Looks like an image id.
     #[error("invalid repository name: cannot specify 64-byte hexadecimal strings")]
     Id,
@@ -42,6 +42,12 @@ impl Reference {
         if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
             return Err(ReferenceError::Id);
         }
+        // Capital letters are looked for before the rest of the grammar.
+        let (_, remainder) = split_domain(text);
+        let repository = remainder.split(':').next().unwrap_or_default();
+        if repository.chars().any(char::is_uppercase) {
+            return Err(ReferenceError::Uppercase(repository.to_owned()));
+        }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest)),
             None => (text, None),
@@ -58,9 +64,6 @@ impl Reference {
             return Err(ReferenceError::Format);
         }
         let (domain, path) = split_domain(name);
-        if path.chars().any(char::is_uppercase) {
-            return Err(ReferenceError::Uppercase);
-        }
         if !is_domain(&domain) || !path.split('/').all(is_path_component) {
             return Err(ReferenceError::Format);
         }
@@ -229,7 +232,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case("a/B", ReferenceError::Uppercase)]
+    #[case("a/B", ReferenceError::Uppercase("a/B".to_owned()))]
     #[case("a..b", ReferenceError::Format)]
     #[case("a:", ReferenceError::Format)]
     #[case("a:-x", ReferenceError::Format)]

@@ -169,6 +169,12 @@ impl ImageManager {
         }
     }
 
+    /// What is left of the wait before the image is pulled again for the pod; nothing if it may be pulled now.
+    pub fn held_back(&self, pod: &Pod, image: &str) -> Option<Duration> {
+        let key = format!("{}_{image}", naming::uid(pod));
+        self.lock_backoff().held_since_update(&key, self.world.clock.now()).map(|held| held.left)
+    }
+
     fn lock_backoff(&self) -> std::sync::MutexGuard<'_, Backoff> {
         self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -31,8 +31,14 @@ mod tests {
     }
 
     #[rstest]
-    #[case("UPPER/Bad:::x", "couldn't parse image name \"UPPER/Bad:::x\": invalid reference format")]
-    #[case("Nginx", "couldn't parse image name \"Nginx\": invalid reference format: repository name must be lowercase")]
+    #[case(
+        "UPPER/Bad:::x",
+        "couldn't parse image name \"UPPER/Bad:::x\": invalid reference format: repository name (Bad) must be lowercase"
+    )]
+    #[case(
+        "Nginx",
+        "couldn't parse image name \"Nginx\": invalid reference format: repository name (library/Nginx) must be lowercase"
+    )]
     fn refusals(#[case] written: &str, #[case] error: &str) {
         assert_eq!(with_default_tag(written).unwrap_err(), error);
     }

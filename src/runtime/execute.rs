@@ -156,6 +156,7 @@ impl RuntimeManager {
             Ok(status) => {
                 let network = status.network.unwrap_or_default();
                 result.pod_ips = self.sorted_ips(&network);
+                (cx.sandbox_ready)();
             }
             Err(error) => {
                 let message = format!("Unable to get pod sandbox status: {error}");
@@ -264,6 +265,14 @@ impl RuntimeManager {
         let failure = outcome.err();
         if let Some(failure) = &failure {
             result.fail("StartContainer", &container.name, &failure.reason, failure.message.clone());
+            // A pull is tried again when its back-off is over; upstream comes by some seconds later.
+            let image = container.image.as_deref().unwrap_or_default();
+            let pulls = [reasons::waiting::ERR_IMAGE_PULL, reasons::waiting::IMAGE_PULL_BACK_OFF];
+            if pulls.contains(&failure.reason.as_str())
+                && let Some(left) = self.images.held_back(cx.pod, image)
+            {
+                result.wait_until(Instant::now() + left);
+            }
         }
         let started = failure.is_none();
         result.starts.push(StartOutcome { container: container.name.clone(), failure });
@@ -298,7 +307,7 @@ impl RuntimeManager {
         };
         drop(backoff);
         let expiry = Instant::now() + held.left;
-        result.earliest_backoff_expiry = Some(result.earliest_backoff_expiry.map_or(expiry, |e| e.min(expiry)));
+        result.wait_until(expiry);
         let (name, pod_name) = (&container.name, naming::format_pod(pod));
         let message = format!("Back-off restarting failed container {name} in pod {pod_name}");
         self.recorder.container(pod, name, EventKind::Warning, reasons::event::BACK_OFF, message);

@@ -128,7 +128,7 @@ async fn played(sim: SimWorld, tasks: Tasks, manifest: Vec<u8>, removed_after: u
         let observed = observe().await;
         stopped = !observed.sandboxes.is_empty() && observed.sandboxes.iter().all(|s| !s.ready);
         if !stopped {
-            let context = SyncContext { probes: &Healthy, terminating: &terminating };
+            let context = SyncContext { probes: &Healthy, terminating: &terminating, sandbox_ready: &|| {} };
             manager.sync_pod(&pod, &observed, context).await;
         }
         tokio::time::sleep_until(removed.min(tokio::time::Instant::now() + Duration::from_secs(1))).await;

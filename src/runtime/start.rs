@@ -14,7 +14,7 @@ use crate::{
     observer::EventKind,
     runtime::{
         RuntimeManager, StartFailure,
-        container_config::{ContainerInput, ResolvedImage, container_config, env, mounts},
+        container_config::{ContainerInput, ResolvedImage, container_config, env, mounts, security},
         hooks::{self, Hook},
         kill::KillRequest,
         logs, naming,
@@ -142,10 +142,7 @@ impl RuntimeManager {
             images: &volume_images,
             termination_log: &termination_log,
         };
-        let mounts = mounts::mounts(files, &mount_input)?;
-        files
-            .create_dir_all(&log_dir, 0o755)
-            .map_err(|e| format!("create container log directory for container {} failed: {e}", container.name))?;
+        let mut made = mounts::given(files, &mount_input)?;
         // Whom the image runs as; asked by the name as written.
         let spec = v1::ImageSpec { image: container.image.clone().unwrap_or_default(), ..Default::default() };
         let known = self.cri.image_status(spec, false).await.map_err(|error| {
@@ -163,7 +160,18 @@ impl RuntimeManager {
             pod_ips: cx.pod_ips,
             settings: &self.settings,
         };
-        container_config(&input, envs, mounts)
+        security::verify_non_root(&input)?;
+        files
+            .create_dir_all(&log_dir, 0o755)
+            .map_err(|e| format!("create container log directory for container {} failed: {e}", container.name))?;
+        let mount_input = mounts::MountInput {
+            container: input,
+            envs: &envs,
+            images: &volume_images,
+            termination_log: &termination_log,
+        };
+        made.extend(mounts::termination_log(files, &mount_input));
+        container_config(&input, envs, made)
     }
 
     fn read_env_file(&self, pod: &Pod, volume: &str, path: &str) -> Result<Option<String>, String> {

@@ -45,6 +45,8 @@ pub struct SyncContext<'a> {
     pub probes: &'a dyn ProbeResults,
     /// Cancelled when the pod's termination has been asked for: the sync stops before its next step.
     pub terminating: &'a CancellationToken,
+    /// Told when a new sandbox is ready, before its containers are made: a slow image or hook must not hide it.
+    pub sandbox_ready: &'a (dyn Fn() + Send + Sync),
 }
 
 /// A step that failed.
@@ -93,7 +95,7 @@ pub struct SyncResult {
     pub errors: Vec<SyncError>,
     /// Starts that were tried, in order, successful ones too.
     pub starts: Vec<StartOutcome>,
-    /// When the first of the back-offs that held a container back runs out.
+    /// When the first of the back-offs that hold a container or a pull back runs out.
     pub earliest_backoff_expiry: Option<Instant>,
     /// Addresses of the pod, primary first, as known after this sync.
     pub pod_ips: Vec<String>,
@@ -103,6 +105,11 @@ impl SyncResult {
     /// All errors as one text, as upstream's aggregate prints it; `None` if there are none.
     pub fn error(&self) -> Option<String> {
         aggregate(&self.errors)
+    }
+
+    /// Something can be tried again at that time.
+    pub(crate) fn wait_until(&mut self, expiry: Instant) {
+        self.earliest_backoff_expiry = Some(self.earliest_backoff_expiry.map_or(expiry, |e| e.min(expiry)));
     }
 
     pub(crate) fn fail(&mut self, action: &'static str, target: &str, reason: &str, message: impl Into<String>) {

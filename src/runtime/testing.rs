@@ -129,7 +129,13 @@ impl Bench {
         let observed = self.observe(pod).await;
         self.calls();
         let terminating = CancellationToken::new();
-        self.manager.sync_pod(pod, &observed, SyncContext { probes: &NoProbes, terminating: &terminating }).await
+        self.manager
+            .sync_pod(
+                pod,
+                &observed,
+                SyncContext { probes: &NoProbes, terminating: &terminating, sandbox_ready: &|| {} },
+            )
+            .await
     }
 
     pub async fn kill(&self, pod: &Pod, grace: Option<i64>) {

@@ -117,7 +117,7 @@ async fn each_container_fails_in_its_own_way_and_the_last_starts() {
         [
             "never: ErrImageNeverPull: Container image \"none:1\" is not present with pull policy of Never",
             "name: InvalidImageName: Failed to apply default image tag \"UPPER/Bad:::x\": couldn't parse image name \"UPPER/Bad:::x\": \
-             invalid reference format",
+             invalid reference format: repository name (Bad) must be lowercase",
             "pull: ErrImagePull: no route",
             "root: CreateContainerConfigError: container's runAsUser breaks non-root policy (pod: \"p_default(u)\", container: root)",
             "create: CreateContainerError: boom create",

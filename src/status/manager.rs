@@ -140,6 +140,20 @@ impl StatusManager {
         });
     }
 
+    /// The pod has a new sandbox: containers can be made in it.
+    pub fn set_sandbox_ready(&self, pod: &Arc<Pod>) {
+        self.amend(pod, |status| {
+            let ready = conditions::ready_to_start(pod, true);
+            let list = status.conditions.get_or_insert_default();
+            match list.iter_mut().find(|c| c.type_ == ready.type_) {
+                Some(held) if held.status == ready.status => return false,
+                Some(held) => *held = ready,
+                None => list.insert(0, ready),
+            }
+            true
+        });
+    }
+
     fn amend(&self, pod: &Arc<Pod>, change: impl FnOnce(&mut PodStatus) -> bool) {
         let Some(mut status) = self.get(api_pod::uid(pod)) else { return };
         if change(&mut status) {

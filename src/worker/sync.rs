@@ -105,7 +105,8 @@ pub(super) async fn sync(workers: &Workers, pod: &Arc<Pod>, synced: Stamp, termi
     }
     parts.prober.add_pod(pod);
     let probes = parts.prober.clone();
-    let cx = SyncContext { probes: &*probes, terminating };
+    let sandbox_ready = || parts.status.set_sandbox_ready(pod);
+    let cx = SyncContext { probes: &*probes, terminating, sandbox_ready: &sandbox_ready };
     let result = parts.runtime.sync_pod(pod, &observed, cx).await;
     parts.reasons.update(uid, &result.starts);
     if result.acted {

@@ -135,7 +135,7 @@ async fn until_running(manager: &RuntimeManager, pod: &Pod, uid: &str) -> Result
         if observed.container("web").is_some_and(|c| c.state == ContainerState::Running) {
             return Ok(());
         }
-        let context = SyncContext { probes: &NoProbes, terminating: &terminating };
+        let context = SyncContext { probes: &NoProbes, terminating: &terminating, sandbox_ready: &|| {} };
         if let Some(error) = manager.sync_pod(pod, &observed, context).await.error() {
             return Err(error);
         }

@@ -34,7 +34,7 @@ impl Names {
                 64 => out.push_str(&self.name("ID", run)),
                 32 => out.push_str(&self.name("UID", run)),
                 // The name of a pod's control group runs into its UID.
-                33 if out.ends_with("/po") => out.push_str(&format!("d{}", self.name("UID", &run[1..]))),
+                33 if out.ends_with("po") => out.push_str(&format!("d{}", self.name("UID", &run[1..]))),
                 8 if out.contains("/containers/") && after.is_empty() => out.push_str("LOG"),
                 _ => out.push_str(run),
             }

@@ -38,7 +38,20 @@ pub struct MountInput<'a> {
 }
 
 /// Makes `/etc/hosts` and the termination log, and gives all mounts.
+///
+/// # Errors
+/// A volume, a sub-path or `/etc/hosts`; upstream's text.
 pub fn mounts(files: &Files, input: &MountInput<'_>) -> Result<Vec<v1::Mount>, String> {
+    let mut mounts = given(files, input)?;
+    mounts.extend(termination_log(files, input));
+    Ok(mounts)
+}
+
+/// Volumes and `/etc/hosts`, and the directory of the termination log: upstream makes them before it looks at users.
+///
+/// # Errors
+/// A volume, a sub-path or `/etc/hosts`; upstream's text.
+pub fn given(files: &Files, input: &MountInput<'_>) -> Result<Vec<v1::Mount>, String> {
     let ContainerInput { pod, container, pod_ips, settings, .. } = input.container;
     let mut mounts = Vec::new();
     let mut has_hosts = false;
@@ -54,17 +67,31 @@ pub fn mounts(files: &Files, input: &MountInput<'_>) -> Result<Vec<v1::Mount>, S
         mounts.push(plain("/etc/hosts", &path));
     }
     let log = container.termination_message_path.as_deref().unwrap_or_default();
-    if !log.is_empty() {
-        let dir = pod_dir.join("containers").join(&container.name);
-        let path = dir.join(input.termination_log);
-        // Without the file the container runs all the same; only its last words are lost.
-        let made = files.create_dir_all(&dir, 0o750).and_then(|()| files.write(&path, b"", 0o666));
-        match made {
-            Ok(()) => mounts.push(plain(&absolute(log), &path)),
-            Err(error) => tracing::error!(path = %path.display(), %error, "Error on creating termination-log file"),
-        }
+    if !log.is_empty()
+        && let Err(error) = files.create_dir_all(&log_dir(input), 0o750)
+    {
+        tracing::error!(container = container.name, %error, "Error on creating container's directory");
     }
     Ok(mounts)
+}
+
+fn log_dir(input: &MountInput<'_>) -> PathBuf {
+    let ContainerInput { pod, container, settings, .. } = input.container;
+    settings.pod_dir(naming::uid(pod)).join("containers").join(&container.name)
+}
+
+/// Makes the termination log and gives its mount, the last one. Without the file the container runs all the same; only its last words
+/// are lost.
+pub fn termination_log(files: &Files, input: &MountInput<'_>) -> Option<v1::Mount> {
+    let log = input.container.container.termination_message_path.as_deref().filter(|log| !log.is_empty())?;
+    let path = log_dir(input).join(input.termination_log);
+    match files.write(&path, b"", 0o666) {
+        Ok(()) => Some(plain(&absolute(log), &path)),
+        Err(error) => {
+            tracing::error!(path = %path.display(), %error, "Error on creating termination-log file");
+            None
+        }
+    }
 }
 
 fn plain(container_path: &str, host_path: &Path) -> v1::Mount {

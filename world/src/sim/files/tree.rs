@@ -190,7 +190,10 @@ impl Tree {
         let id = self.next;
         self.next += 1;
         let home = Some((parent, name.clone()));
-        self.nodes.insert(id, Node { body, mode: mode & 0o7777, uid: 0, gid: 0, modified: now, device, home });
+        // As on a host: what is made in a directory with the set-group-id bit belongs to its group.
+        let above = self.node(parent);
+        let gid = if above.mode & 0o2000 == 0 { 0 } else { above.gid };
+        self.nodes.insert(id, Node { body, mode: mode & 0o7777, uid: 0, gid, modified: now, device, home });
         self.directory_mut(parent)?.insert(name, id);
         self.node_mut(parent).modified = now;
         Ok(id)
