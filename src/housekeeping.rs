@@ -10,7 +10,8 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    api::pod as api_pod,
+    api::{pod as api_pod, reasons::event},
+    observer::EventKind,
     pods::PodManager,
     runtime::RuntimeManager,
     sources::Sources,
@@ -75,6 +76,9 @@ impl Housekeeping {
     async fn collect(&self) {
         if let Err(error) = self.runtime.collect_garbage(&self.workers).await {
             tracing::error!(%error, "Container garbage collection failed");
+            let recorder = self.runtime.recorder();
+            let node = &self.runtime.settings().node_name;
+            recorder.node(node, EventKind::Warning, event::CONTAINER_GC_FAILED, error.to_string());
         }
     }
 

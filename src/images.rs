@@ -1,5 +1,7 @@
-//! Images of containers: policies, pulls, back-off, and the events about them. Not image collection.
+//! Images of containers: policies, pulls, back-off, collection, and the events about them.
 
+pub mod collector;
+pub mod gc;
 pub mod manager;
 pub mod names;
 pub mod pulls;

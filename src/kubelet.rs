@@ -15,10 +15,11 @@ use tokio::{
 use world::{Tasks, World};
 
 use crate::{
-    api::pod as api_pod,
+    api::{pod as api_pod, reasons::event},
     config::{CgroupDriver, KubeletConfig},
     cri::{CriClient, CriError, Endpoints},
     housekeeping::Housekeeping,
+    images::collector::ImageCollector,
     node::{self, Allocatable, ReservationError},
     observer::{EventKind, Observer},
     pleg::{Pleg, PlegEvent, PlegEventKind},
@@ -28,7 +29,7 @@ use crate::{
     },
     prober::{PodStatuses, ProbeKind, ProbeUpdate, Prober},
     resources::cgroups::PodCgroups,
-    runtime::{ProbeResult, RuntimeManager},
+    runtime::{ProbeResult, RuntimeManager, log_rotator},
     server::KubeletView,
     sources::{Op, PodChange, SourceSettings, Sources},
     status::{ReasonCache, StatusManager},
@@ -115,6 +116,7 @@ impl Kubelet {
             RuntimeManager::new(world.clone(), tasks.clone(), cri.clone(), settings.clone(), observer.clone());
         let status = Arc::new(StatusManager::new(world.clock.clone(), observer.clone()));
         let recorder = runtime.recorder().clone();
+        recorder.node(&config.node_name, EventKind::Normal, event::STARTING, "Starting kubelet.");
         let (prober, probes) = Prober::new(&world, cri, recorder.clone(), Arc::new(Shown(status.clone())), tasks);
         let gate = Arc::new(RuntimeGate::default());
         drop(tasks.spawn("runtime-status", gate::watch(gate.clone(), runtime.clone())));
@@ -146,6 +148,11 @@ impl Kubelet {
             ready: gate.clone(),
         };
         drop(tasks.spawn("housekeeping", keeper.run()));
+        let images = ImageCollector::new(runtime.clone(), pods.clone(), &config);
+        drop(tasks.spawn("image-gc", images.run()));
+        if let Some(policy) = log_rotator::Policy::of(&config) {
+            drop(tasks.spawn("log-rotation", log_rotator::run(runtime.clone(), pleg.clone(), policy)));
+        }
         let pulse = Arc::new(Mutex::new(Instant::now()));
         let node = Node {
             name: config.node_name.clone(),

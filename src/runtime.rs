@@ -7,6 +7,7 @@ mod gc;
 pub mod hooks;
 mod kill;
 mod listing;
+pub mod log_rotator;
 pub mod logs;
 pub mod manager;
 pub mod naming;

@@ -62,6 +62,14 @@ pub mod event {
     pub const PREEMPTING: &str = "Preempting";
     /// Normal (node): the kubelet starts.
     pub const STARTING: &str = "Starting";
+    /// Warning (node): dead containers could not be collected.
+    pub const CONTAINER_GC_FAILED: &str = "ContainerGCFailed";
+    /// Warning (node): images could not be collected, more than once.
+    pub const IMAGE_GC_FAILED: &str = "ImageGCFailed";
+    /// Warning (node): collecting images did not free enough.
+    pub const FREE_DISK_SPACE_FAILED: &str = "FreeDiskSpaceFailed";
+    /// Warning (node): the file system of images has no size.
+    pub const INVALID_DISK_CAPACITY: &str = "InvalidDiskCapacity";
 }
 
 /// Reasons of a waiting container.

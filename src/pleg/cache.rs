@@ -94,6 +94,11 @@ impl Cache {
         self.state().entries.get(uid).map_or_else(|| Ok(nothing(uid)), |(_, reading)| reading.clone())
     }
 
+    /// Every pod that could be read, by UID.
+    pub fn pods(&self) -> Vec<Arc<ObservedPod>> {
+        self.state().entries.values().filter_map(|(_, reading)| reading.clone().ok()).collect()
+    }
+
     /// The state from a reading that began after `than`. If there is none yet, one is asked for and waited for. Dropping the future is
     /// harmless. A full listing that found the pod unchanged counts as a reading.
     ///

@@ -1,8 +1,11 @@
-//! Container logs on the node: the pod's log directory, restart counts from old files, flat links, tails. Not the log format.
+//! Container logs on the node: the pod's log directory, restart counts from old files, flat links. Rotation is below, the log format elsewhere.
 
 use std::{io, path::Path};
 
 use world::Files;
+
+pub mod gzip;
+pub mod rotation;
 
 /// The restart count that log files imply when no container is left to tell: highest `<n>.log…` plus one, 0 without any.
 pub fn restart_count_from_logs(files: &Files, dir: &Path) -> i32 {

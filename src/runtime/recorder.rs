@@ -1,11 +1,11 @@
-//! Kubernetes events about pods and their containers, stamped with the wall clock and told to the observer. Not their texts.
+//! Kubernetes events about pods, their containers and the node, stamped with the wall clock and told to the observer. Not their texts.
 
 use std::{fmt, sync::Arc};
 
 use k8s_openapi::api::core::v1::Pod;
 use world::WallClock;
 
-use crate::observer::{EventKind, Observer, PodEvent};
+use crate::observer::{EventKind, NodeEvent, Observer, PodEvent};
 
 /// Tells events.
 #[derive(Clone)]
@@ -34,6 +34,17 @@ impl Recorder {
     /// An event about a container of the pod.
     pub fn container(&self, pod: &Pod, container: &str, kind: EventKind, reason: &str, message: impl Into<String>) {
         self.tell(pod, field_path(pod, container), kind, reason, message.into());
+    }
+
+    /// An event about the node.
+    pub fn node(&self, node: &str, kind: EventKind, reason: &str, message: impl Into<String>) {
+        self.observer.node_event(&NodeEvent {
+            time: self.clock.now(),
+            node: node.to_owned(),
+            kind,
+            reason: reason.to_owned(),
+            message: message.into(),
+        });
     }
 
     fn tell(&self, pod: &Pod, field_path: String, kind: EventKind, reason: &str, message: String) {

@@ -131,6 +131,8 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
     /// Reads at most the last `limit` bytes of a regular file.
     fn read_tail(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+    /// Reads at most `limit` bytes of a regular file from `offset` on; nothing at or behind its end.
+    fn read_at(&self, path: &Path, offset: u64, limit: u64) -> io::Result<Vec<u8>>;
     /// Creates or truncates a file and writes it, following links; `mode` is set exactly, whatever the umask. Refuses what it may not
     /// [`read`](FileSystem::read).
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()>;

@@ -112,6 +112,10 @@ impl FileSystem for Overlay {
         self.holder(path)?.read_tail(path, limit)
     }
 
+    fn read_at(&self, path: &Path, offset: u64, limit: u64) -> io::Result<Vec<u8>> {
+        self.holder(path)?.read_at(path, offset, limit)
+    }
+
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         if self.symlink_metadata(path).is_ok() {
             self.copy_up(path)?

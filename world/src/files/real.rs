@@ -203,6 +203,14 @@ impl FileSystem for HostFiles {
         Ok(content)
     }
 
+    fn read_at(&self, path: &Path, offset: u64, limit: u64) -> io::Result<Vec<u8>> {
+        let mut file = self.open_regular(path, OFlags::RDONLY, Mode::empty())?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut content = Vec::new();
+        file.take(limit).read_to_end(&mut content)?;
+        Ok(content)
+    }
+
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         let mut file = self.open_regular(path, OFlags::WRONLY | OFlags::CREATE, bits(mode))?;
         // The mode first: nobody may read new content under an old, wider mode.

@@ -10,9 +10,10 @@ on_all_files!(errors_have_the_hosts_kinds, odd_paths);
 
 type Operation = (&'static str, fn(&Files, &Path) -> io::Result<()>);
 
-const OPERATIONS: [Operation; 16] = [
+const OPERATIONS: [Operation; 17] = [
     ("read", |files, path| files.read(path, 100).map(drop)),
     ("read_tail", |files, path| files.read_tail(path, 100).map(drop)),
+    ("read_at", |files, path| files.read_at(path, 1, 100).map(drop)),
     ("write", |files, path| files.write(path, b"x", 0o644)),
     ("append", |files, path| files.append(path, 0o644).map(drop)),
     ("create_dir", |files, path| files.create_dir(path, 0o755)),
@@ -30,24 +31,25 @@ const OPERATIONS: [Operation; 16] = [
 ];
 
 /// What is there, and the outcome of each of [`OPERATIONS`].
-const TABLE: [(&str, [&str; 16]); 7] = [
+const TABLE: [(&str, [&str; 17]); 7] = [
     (
         "missing",
         [
-            "NotFound", "NotFound", "ok", "ok", "ok", "ok", "NotFound", "NotFound", "NotFound", "NotFound", "ok",
-            "NotFound", "NotFound", "NotFound", "NotFound", "NotFound",
+            "NotFound", "NotFound", "NotFound", "ok", "ok", "ok", "ok", "NotFound", "NotFound", "NotFound", "NotFound",
+            "ok", "NotFound", "NotFound", "NotFound", "NotFound", "NotFound",
         ],
     ),
     (
         "missing/below",
         [
-            "NotFound", "NotFound", "NotFound", "NotFound", "NotFound", "ok", "NotFound", "NotFound", "NotFound",
-            "NotFound", "NotFound", "NotFound", "NotFound", "NotFound", "NotFound", "NotFound",
+            "NotFound", "NotFound", "NotFound", "NotFound", "NotFound", "NotFound", "ok", "NotFound", "NotFound",
+            "NotFound", "NotFound", "NotFound", "NotFound", "NotFound", "NotFound", "NotFound", "NotFound",
         ],
     ),
     (
         "file",
         [
+            "ok",
             "ok",
             "ok",
             "ok",
@@ -66,10 +68,11 @@ const TABLE: [(&str, [&str; 16]); 7] = [
             "ok",
         ],
     ),
-    ("file/below", ["NotADirectory"; 16]),
+    ("file/below", ["NotADirectory"; 17]),
     (
         "full",
         [
+            "IsADirectory",
             "IsADirectory",
             "IsADirectory",
             "IsADirectory",
@@ -93,6 +96,7 @@ const TABLE: [(&str, [&str; 16]); 7] = [
         [
             "NotFound",
             "NotFound",
+            "NotFound",
             "ok",
             "ok",
             "AlreadyExists",
@@ -112,6 +116,7 @@ const TABLE: [(&str, [&str; 16]); 7] = [
     (
         "loop",
         [
+            "FilesystemLoop",
             "FilesystemLoop",
             "FilesystemLoop",
             "FilesystemLoop",

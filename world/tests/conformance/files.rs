@@ -81,6 +81,9 @@ async fn reads_are_bounded(arm: Arm) {
     assert_eq!(arm.files.read_tail(&path, 3).unwrap(), b"789");
     assert_eq!(arm.files.read_tail(&path, 0).unwrap(), b"");
     assert_eq!(arm.files.read_tail(&path, u64::MAX).unwrap(), b"0123456789");
+    assert_eq!(arm.files.read_at(&path, 2, 3).unwrap(), b"234");
+    assert_eq!(arm.files.read_at(&path, 8, 3).unwrap(), b"89");
+    assert_eq!(arm.files.read_at(&path, 11, u64::MAX).unwrap(), b"");
 }
 
 async fn appends(arm: Arm) {

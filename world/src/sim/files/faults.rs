@@ -11,7 +11,7 @@ use rustix::io::Errno;
 /// What an operation does to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
-    /// `read`, `read_tail`.
+    /// `read`, `read_tail`, `read_at`.
     Read,
     /// `write`.
     Write,

@@ -51,6 +51,15 @@ impl FileSystem for MemoryFiles {
         Ok(content[skipped..].to_vec())
     }
 
+    fn read_at(&self, path: &Path, offset: u64, limit: u64) -> io::Result<Vec<u8>> {
+        let state = self.enter(Operation::Read, path)?;
+        let content = state.tree.content(state.tree.existing(path, true)?)?;
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let from = size(offset).min(content.len());
+        let to = from.saturating_add(size(limit)).min(content.len());
+        Ok(content[from..to].to_vec())
+    }
+
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         let mut state = self.state();
         match state.faults.check_write(Operation::Write, path, bytes.len()) {
