@@ -9,13 +9,19 @@ mod identity;
 mod network;
 mod printing;
 mod processes;
+mod search;
+mod sockets;
 mod streams;
+mod system;
 mod text;
 
 use futures_util::future::BoxFuture;
+use world::files::Metadata;
+
+pub(crate) use processes::may_signal;
 
 use crate::{
-    os::{Code, Errno, Process, Program},
+    os::{Code, Errno, Process, Program, capability::Capabilities},
     shell,
 };
 
@@ -53,25 +59,39 @@ const APPLETS: &[(&str, Applet)] = &[
     ("cut", |p| Box::pin(text::cut(p))),
     ("date", |p| Box::pin(printing::date(p))),
     ("dd", |p| Box::pin(streams::dd(p))),
+    ("df", |p| Box::pin(system::df(p))),
     ("dirname", |p| Box::pin(printing::dirname(p))),
+    ("dmesg", |_| Box::pin(async { 0 })),
+    ("du", |p| Box::pin(search::du(p))),
     ("echo", |p| Box::pin(printing::echo(p))),
     ("env", |p| Box::pin(printing::env(p))),
     ("expr", |p| Box::pin(printing::expr(p))),
     ("false", |_| Box::pin(async { 1 })),
+    ("find", |p| Box::pin(search::find(p))),
+    ("free", |p| Box::pin(system::free(p))),
     ("grep", |p| Box::pin(text::grep(p))),
     ("head", |p| Box::pin(streams::head(p))),
     ("hostname", |p| Box::pin(identity::hostname(p))),
     ("httpd", |p| Box::pin(network::httpd(p))),
     ("id", |p| Box::pin(identity::id(p))),
+    ("ifconfig", |p| Box::pin(sockets::ifconfig(p))),
+    ("ipcmk", |p| Box::pin(system::ipcmk(p))),
+    ("ipcrm", |p| Box::pin(system::ipcrm(p))),
+    ("ipcs", |p| Box::pin(system::ipcs(p))),
     ("kill", |p| Box::pin(processes::kill(p))),
+    ("killall", |p| Box::pin(processes::killall(p))),
     ("ln", |p| Box::pin(files::ln(p))),
     ("ls", |p| Box::pin(directories::ls(p))),
     ("mkdir", |p| Box::pin(directories::mkdir(p))),
+    ("mktemp", |p| Box::pin(search::mktemp(p))),
+    ("mount", |p| Box::pin(system::mount(p))),
     ("mv", |p| Box::pin(files::mv(p))),
     ("nc", |p| Box::pin(network::nc(p))),
+    ("netstat", |p| Box::pin(sockets::netstat(p))),
     ("nproc", |p| Box::pin(identity::nproc(p))),
     ("pgrep", |p| Box::pin(processes::pgrep(p))),
     ("pidof", |p| Box::pin(processes::pidof(p))),
+    ("ping", |p| Box::pin(sockets::ping(p))),
     ("printenv", |p| Box::pin(printing::printenv(p))),
     ("printf", |p| Box::pin(printing::printf(p))),
     ("ps", |p| Box::pin(processes::ps(p))),
@@ -82,10 +102,12 @@ const APPLETS: &[(&str, Applet)] = &[
     ("sed", |p| Box::pin(text::sed(p))),
     ("seq", |p| Box::pin(printing::seq(p))),
     ("sh", shell::main),
+    ("sha256sum", |p| Box::pin(search::sha256sum(p))),
     ("sleep", |p| Box::pin(processes::sleep(p))),
     ("sort", |p| Box::pin(text::sort(p))),
     ("stat", |p| Box::pin(directories::stat(p))),
     ("sync", |_| Box::pin(async { 0 })),
+    ("sysctl", |p| Box::pin(system::sysctl(p))),
     ("tail", |p| Box::pin(streams::tail(p))),
     ("tee", |p| Box::pin(streams::tee(p))),
     ("test", |p| Box::pin(printing::test(p))),
@@ -94,11 +116,16 @@ const APPLETS: &[(&str, Applet)] = &[
     ("touch", |p| Box::pin(files::touch(p))),
     ("tr", |p| Box::pin(text::tr(p))),
     ("true", |_| Box::pin(async { 0 })),
+    ("umount", |p| Box::pin(system::umount(p))),
     ("uname", |p| Box::pin(identity::uname(p))),
     ("uniq", |p| Box::pin(text::uniq(p))),
+    ("uptime", |p| Box::pin(system::uptime(p))),
+    ("usleep", |p| Box::pin(processes::usleep(p))),
     ("wc", |p| Box::pin(streams::wc(p))),
     ("wget", |p| Box::pin(network::wget(p))),
+    ("which", |p| Box::pin(search::which(p))),
     ("whoami", |p| Box::pin(identity::whoami(p))),
+    ("xargs", |p| Box::pin(search::xargs(p))),
     ("yes", |p| Box::pin(printing::yes(p))),
 ];
 
@@ -132,6 +159,22 @@ pub fn locate(process: &Process, name: &str, path: &str) -> Option<String> {
         .find(|candidate| process.files().executable(&process.absolute(candidate), &who).is_ok())
 }
 
+/// Gives a process what a set-id program gives: its owner's rights, unless the process may not gain any.
+fn raise(process: &Process, facts: &Metadata) {
+    if process.confinement().no_new_privileges {
+        return;
+    }
+    let mut who = process.credentials();
+    if facts.mode & 0o4000 != 0 && who.uid != facts.uid {
+        who.uid = facts.uid;
+        who.capabilities = Capabilities::of_user(facts.uid, who.capabilities.bounding, who.capabilities.ambient);
+    }
+    if facts.mode & 0o2000 != 0 {
+        who.gid = facts.gid;
+    }
+    process.set_credentials(who);
+}
+
 /// The program that a command name stands for.
 pub fn find(process: &Process, name: &str, path: &str) -> Result<Program, ExecError> {
     let who = process.credentials();
@@ -144,10 +187,25 @@ pub fn find(process: &Process, name: &str, path: &str) -> Result<Program, ExecEr
                 Err(error) => ExecError { code: 126, text: error.text().to_owned() },
             });
         }
-        None => return Err(not_found()),
+        None => {
+            // As execvp: a file that is there but may not be run is a better answer than none.
+            let there = |d: &str| process.files().stat(&process.absolute(&format!("{d}/{name}"))).is_ok();
+            return Err(match path.split(':').any(there) {
+                true => ExecError { code: 126, text: Errno::Access.text().to_owned() },
+                false => not_found(),
+            });
+        }
     };
     let content = process.files().executable(&process.absolute(&place), &who).map_err(|_| not_found())?;
-    resolve(&place, &content).ok_or_else(|| ExecError { code: 126, text: Errno::ExecFormat.text().to_owned() })
+    let unknown = || ExecError { code: 126, text: Errno::ExecFormat.text().to_owned() };
+    let program = resolve(&place, &content).ok_or_else(unknown)?;
+    match process.files().stat(&process.absolute(&place)) {
+        Ok(facts) if facts.mode & 0o6000 != 0 => Ok(Box::new(move |process: Process| {
+            raise(&process, &facts);
+            program(process)
+        })),
+        _ => Ok(program),
+    }
 }
 
 /// The program that a file's content stands for.

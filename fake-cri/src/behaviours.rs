@@ -230,7 +230,7 @@ pub async fn play(process: Process, run: Run, termination_path: String) -> Code 
         let server = process.clone();
         drop(tasks.spawn("tcp", async move {
             let mut held = Vec::new();
-            if let Ok(mut listener) = server.kernel().surroundings().listen(port).await {
+            if let Ok(mut listener) = server.kernel().surroundings().listen(port, &server.credentials()).await {
                 while let Ok(conn) = listener.accept().await {
                     held.push(conn);
                     if held.len() > 64 {
@@ -287,7 +287,7 @@ pub async fn play(process: Process, run: Run, termination_path: String) -> Code 
     }
     match ending {
         Exit::OutOfMemory => {
-            process.kernel().set_memory_limit(Some(1));
+            process.kernel().set_memory_limit(&process.confinement().cgroup, Some(1));
             process.allocate(2);
             std::future::pending().await
         }

@@ -9,7 +9,7 @@ use crate::{
     behaviours::{Behaviour, Subject},
     catalogue::Image,
     logs::Log,
-    os::{FileTree, Kernel, Process},
+    os::{FileTree, Kernel, Namespaces, Process},
 };
 
 /// A sandbox.
@@ -33,6 +33,8 @@ pub struct Sandbox {
     pub shared: Option<Kernel>,
     /// Files that every container gets: host name and resolver.
     pub files: world::Files,
+    /// What its containers share beside processes.
+    pub namespaces: Namespaces,
 }
 
 /// A container.
@@ -82,6 +84,8 @@ pub struct Container {
     pub user: Option<v1::LinuxContainerUser>,
     /// Whether somebody is stopping it.
     pub stopping: bool,
+    /// Ids of the images that its mounts mean, by place in `config.mounts`.
+    pub mounted_images: BTreeMap<usize, String>,
 }
 
 impl Sandbox {
@@ -90,19 +94,19 @@ impl Sandbox {
         self.config.metadata.clone().unwrap_or_default()
     }
 
-    fn namespaces(&self) -> v1::NamespaceOption {
+    fn namespace_options(&self) -> v1::NamespaceOption {
         let linux = self.config.linux.as_ref().and_then(|l| l.security_context.as_ref());
         linux.and_then(|s| s.namespace_options.clone()).unwrap_or_default()
     }
 
     /// Whether it is in the node's network.
     pub fn host_network(&self) -> bool {
-        self.namespaces().network == NamespaceMode::Node as i32
+        self.namespace_options().network == NamespaceMode::Node as i32
     }
 
     /// Whether containers share one pid namespace.
     pub fn shares_processes(&self) -> bool {
-        self.namespaces().pid == NamespaceMode::Pod as i32
+        self.namespace_options().pid == NamespaceMode::Pod as i32
     }
 
     fn state(&self) -> PodSandboxState {
@@ -136,7 +140,7 @@ impl Sandbox {
                 additional_ips: ips.map(|ip| v1::PodIp { ip }).collect(),
             }),
             linux: Some(v1::LinuxPodSandboxStatus {
-                namespaces: Some(v1::Namespace { options: Some(self.namespaces()) }),
+                namespaces: Some(v1::Namespace { options: Some(self.namespace_options()) }),
             }),
             labels: self.config.labels.clone(),
             annotations: self.config.annotations.clone(),
@@ -154,6 +158,17 @@ impl Container {
     /// Reference by which the kubelet shows the image: its digest or id.
     fn image_ref(&self) -> String {
         self.image.id.clone()
+    }
+
+    /// Its mounts, with the images that were found for them.
+    fn mounts(&self) -> Vec<v1::Mount> {
+        let mut mounts = self.config.mounts.clone();
+        for (index, id) in &self.mounted_images {
+            if let Some(image) = mounts.get_mut(*index).and_then(|m| m.image.as_mut()) {
+                image.image_ref.clone_from(id);
+            }
+        }
+        mounts
     }
 
     /// What rules are asked about.
@@ -207,7 +222,7 @@ impl Container {
             message: self.message.clone(),
             labels: self.config.labels.clone(),
             annotations: self.config.annotations.clone(),
-            mounts: self.config.mounts.clone(),
+            mounts: self.mounts(),
             log_path: self.log.path().to_string_lossy().into_owned(),
             resources: self.resources.clone().map(|linux| v1::ContainerResources { linux: Some(linux), windows: None }),
             image_id: self.image.id.clone(),

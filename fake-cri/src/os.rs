@@ -3,19 +3,26 @@
 //! Programs are async functions over a [`Process`]; they wait in `tokio::time`, so under a paused clock a day of `sleep` costs nothing.
 //! What a Linux kernel would refuse, this one refuses with the same error number; what it has no model for, it says so plainly.
 
+pub mod capability;
+pub mod confinement;
 pub mod errno;
 pub mod files;
 pub mod kernel;
+pub mod namespaces;
 pub mod overlay;
 pub mod pipe;
+pub mod proc;
 pub mod process;
+pub mod seccomp;
 pub mod servers;
 pub mod signal;
 pub mod surroundings;
 
+pub use confinement::{Cgroup, Confinement};
 pub use errno::Errno;
 pub use files::{FileTree, Mount, OpenMode};
 pub use kernel::{Exit, Kernel, Launch};
+pub use namespaces::Namespaces;
 pub use pipe::{Descriptor, OpenFile};
 pub use process::{Credentials, Process};
 pub use signal::{Disposition, Signal};

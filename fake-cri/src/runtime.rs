@@ -8,7 +8,7 @@ use std::{
 
 use cri_proto::v1::{ContainerEventResponse, ContainerEventType};
 use tonic::Status;
-use world::{Tasks, World, files::FileSystem as _, random, sim::MemoryFiles};
+use world::{Tasks, World, random, sim::MemoryFiles};
 
 use crate::{
     catalogue::{Catalogue, ImageKind},
@@ -19,6 +19,7 @@ use crate::{
     ledger::Ledger,
     model::{Container, Sandbox, State, find},
     network::Addresses,
+    os::{Kernel, Namespaces, Surroundings, namespaces::Beginning},
     rootfs,
 };
 
@@ -27,7 +28,10 @@ mod exec;
 mod images;
 mod launch;
 mod metrics;
+mod mounts;
+mod ports;
 mod sandboxes;
+mod security;
 mod stats;
 
 /// A fake runtime. Shared by all connections.
@@ -41,6 +45,11 @@ pub struct Runtime {
     images: Mutex<Catalogue>,
     trees: Mutex<BTreeMap<String, Arc<MemoryFiles>>>,
     ids: Mutex<world::Rng>,
+    /// The node's processes: those of all pods.
+    node: Kernel,
+    /// What covers masked paths.
+    blank: world::Files,
+    forwarders: Mutex<ports::Forwarders>,
     pub(crate) addresses: Addresses,
     pub(crate) events: Events,
     pub(crate) faults: Faults,
@@ -63,6 +72,9 @@ impl Runtime {
             images: Mutex::new(config.images.clone()),
             trees: Mutex::default(),
             ids: Mutex::new(world.random.fork("fake-cri/ids")),
+            node: node(&world, &processes),
+            blank: mounts::blank(&world.clock),
+            forwarders: Mutex::default(),
             addresses: Addresses::new(config.pod_cidr),
             events: Events::default(),
             faults,
@@ -80,6 +92,10 @@ impl Runtime {
 
     pub(crate) fn images(&self) -> MutexGuard<'_, Catalogue> {
         self.images.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forwarders(&self) -> MutexGuard<'_, ports::Forwarders> {
+        self.forwarders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn new_id(&self) -> String {
@@ -152,6 +168,7 @@ impl Runtime {
             }
         }
         for id in state.sandboxes.keys() {
+            self.close_ports(id);
             self.addresses.free(id);
         }
         state.containers.clear();
@@ -177,15 +194,17 @@ impl Runtime {
         for sandbox in state.sandboxes.values_mut() {
             sandbox.ready = false;
             sandbox.ips.clear();
+            self.close_ports(&sandbox.id);
             self.addresses.free(&sandbox.id);
         }
     }
+}
 
-    /// A memory file system with the files that every container of a pod gets.
-    fn pod_files(&self, hostname: &str, resolver: &str) -> world::Files {
-        let files = MemoryFiles::empty(self.world.clock.clone());
-        let _ = files.write(Path::new("/hostname"), format!("{hostname}\n").as_bytes(), 0o644);
-        let _ = files.write(Path::new("/resolv.conf"), resolver.as_bytes(), 0o644);
-        world::Files::new(files)
-    }
+/// The pid namespace of the node.
+fn node(world: &World, processes: &Tasks) -> Kernel {
+    let hostname = world.machine.facts().map(|f| f.hostname).unwrap_or_default();
+    let namespaces =
+        Namespaces::new(Beginning { hostname, host_ipc: true, host_network: true, ..Beginning::default() });
+    let surroundings = Surroundings { world: world.clone(), namespaces, addresses: Vec::new() };
+    Kernel::new(processes.child("node"), surroundings, None)
 }

@@ -7,7 +7,7 @@ mod builtins;
 mod command;
 mod execute;
 mod expand;
-mod pattern;
+pub(crate) mod pattern;
 mod redirect;
 mod state;
 mod syntax;

@@ -17,6 +17,9 @@ use tonic::{
 use tower::service_fn;
 use world::{Tasks, sim, sim::SimWorld};
 
+#[path = "rpc/security.rs"]
+mod security;
+
 /// A fake runtime and clients of it.
 struct Bench {
     sim: SimWorld,
@@ -59,6 +62,17 @@ impl Bench {
             image: Some(v1::ImageSpec { image: "busybox".to_owned(), ..Default::default() }),
             command: command.iter().map(|w| (*w).to_owned()).collect(),
             log_path: format!("{name}/0.log"),
+            // As the kubelet asks: every container with a pid namespace of its own.
+            linux: Some(v1::LinuxContainerConfig {
+                security_context: Some(v1::LinuxContainerSecurityContext {
+                    namespace_options: Some(v1::NamespaceOption {
+                        pid: v1::NamespaceMode::Container as i32,
+                        ..Default::default()
+                    }),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         let request = v1::CreateContainerRequest {

@@ -1,7 +1,7 @@
 //! Applets about who and where: id, whoami, hostname, uname, nproc.
 
 use super::{Options, bad_option};
-use crate::os::{Code, Process};
+use crate::os::{Code, Errno, Process, capability::Capability};
 
 fn table(process: &Process, path: &str) -> Vec<Vec<String>> {
     let root = crate::os::Credentials::default();
@@ -72,16 +72,24 @@ pub(super) async fn hostname(process: Process) -> Code {
         Err(letter) => return bad_option(&process, letter).await,
     };
     if !options.rest.is_empty() {
-        process.err("hostname: sethostname: Operation not permitted\n").await;
-        return 1;
+        let allowed = match process.syscall("sethostname") {
+            Ok(()) if !process.credentials().can(Capability::SYS_ADMIN) => Err(Errno::NotPermitted),
+            answer => answer,
+        };
+        if let Err(error) = allowed {
+            process.err(format!("hostname: sethostname: {error}\n")).await;
+            return 1;
+        }
+        process.kernel().surroundings().namespaces.set_hostname(&options.rest[0]);
+        return 0;
     }
     let around = process.kernel().surroundings();
     let text = if options.has('i') {
         around.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     } else if options.has('s') {
-        around.hostname.split('.').next().unwrap_or_default().to_owned()
+        around.namespaces.hostname().split('.').next().unwrap_or_default().to_owned()
     } else {
-        around.hostname.clone()
+        around.namespaces.hostname()
     };
     i32::from(process.out(text + "\n").await.is_err())
 }
@@ -102,7 +110,7 @@ pub(super) async fn uname(process: Process) -> Code {
     let all = options.has('a');
     let columns = [
         ('s', "Linux".to_owned()),
-        ('n', around.hostname.clone()),
+        ('n', around.namespaces.hostname()),
         ('r', facts.kernel_version.clone()),
         ('v', "#1 SMP".to_owned()),
         ('m', machine.to_owned()),

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use world::net::Conn;
 
 use super::{Options, bad_option};
-use crate::os::{Code, Descriptor, Errno, OpenMode, Process};
+use crate::os::{Code, Descriptor, Errno, OpenMode, Process, capability::Capability};
 
 /// Passes bytes both ways between a connection and the process until the other side ends.
 async fn relay(process: &Process, conn: Conn, command: Option<&str>) -> Code {
@@ -51,15 +51,7 @@ async fn answer(process: &Process, conn: Conn, command: &str) -> Code {
     let args: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
     let path = process.var("PATH").unwrap_or_else(|| "/bin:/usr/bin".to_owned());
     let Some(Ok(program)) = args.first().map(|name| super::find(process, name, &path)) else { return 127 };
-    let launch = crate::os::Launch {
-        args,
-        env: process.env(),
-        cwd: process.cwd(),
-        credentials: process.credentials(),
-        files: process.files().clone(),
-        descriptors,
-        dispositions: process.inherited_dispositions(),
-    };
+    let launch = crate::os::Launch { descriptors, ..crate::os::Launch::child(process, args) };
     let Some(child) = process.kernel().clone().launch(Some(process), launch, program) else { return 1 };
     let (_, mut sink) = tokio::io::split(conn);
     let reader: Descriptor = reader;
@@ -85,7 +77,7 @@ pub(super) async fn nc(process: Process) -> Code {
             process.err("nc: bad port\n").await;
             return 1;
         };
-        let mut listener = match around.listen(port).await {
+        let mut listener = match around.listen(port, &process.credentials()).await {
             Ok(listener) => listener,
             Err(error) => {
                 process.err(format!("nc: bind: {}\n", Errno::from(error))).await;
@@ -232,7 +224,7 @@ pub(super) async fn httpd(process: Process) -> Code {
 /// `brctl addbr NAME`: needs the right to change the network.
 pub(super) async fn brctl(process: Process) -> Code {
     let args = process.args();
-    if process.kernel().may_administer_network() {
+    if process.credentials().can(Capability::NET_ADMIN) {
         return 0;
     }
     let what = args.get(2).cloned().unwrap_or_default();

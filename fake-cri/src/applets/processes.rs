@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Options, bad_option};
-use crate::os::{Code, Process, Signal};
+use crate::os::{Code, Disposition, Errno, Process, Signal, capability::Capability};
 
 /// Reads `5`, `0.2`, `1m`, `2h`, `1d`, `infinity`; `None` if it is none of them.
 fn duration(text: &str) -> Option<Duration> {
@@ -82,15 +82,7 @@ pub(super) async fn timeout(process: Process) -> Code {
             return error.code;
         }
     };
-    let launch = crate::os::Launch {
-        args: command.clone(),
-        env: process.env(),
-        cwd: process.cwd(),
-        credentials: process.credentials(),
-        files: process.files().clone(),
-        descriptors: process.descriptors(),
-        dispositions: process.inherited_dispositions(),
-    };
+    let launch = crate::os::Launch::child(&process, command.clone());
     let Some(child) = process.kernel().clone().launch(Some(&process), launch, program) else { return 126 };
     tokio::select! {
         biased;
@@ -120,7 +112,7 @@ pub(super) async fn ps(process: Process) -> Code {
             for p in &processes {
                 let user = super::identity::user_name(&process, p.credentials().uid);
                 let shown = if p.exit().is_some() { format!("[{}]", command(p)) } else { p.args().join(" ") };
-                lines.push_str(&format!("{:5} {user:8}  0:00 {shown}\n", p.pid()));
+                lines.push_str(&format!("{:5} {user:8}  0:00 {shown}\n", process.kernel().number_of(p)));
             }
         }
         Some(columns) => {
@@ -133,7 +125,7 @@ pub(super) async fn ps(process: Process) -> Code {
                 let row: Vec<String> = columns
                     .iter()
                     .map(|c| match *c {
-                        "pid" => format!("{:5}", p.pid()),
+                        "pid" => format!("{:5}", process.kernel().number_of(p)),
                         "ppid" => format!("{:5}", p.parent()),
                         "user" => super::identity::user_name(&process, p.credentials().uid),
                         "comm" => command(p),
@@ -150,6 +142,19 @@ pub(super) async fn ps(process: Process) -> Code {
 
 /// `top`: shows the processes every five seconds until it is told to stop.
 pub(super) async fn top(process: Process) -> Code {
+    // It puts the terminal back before it ends, so it handles what would end it; as the first process too.
+    let fatal = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM];
+    for signal in fatal {
+        process.set_disposition(signal, Disposition::Handle);
+    }
+    tokio::select! {
+        biased;
+        () = process.pending() => process.take_pending().map_or(1, Signal::exit_code),
+        code = show(&process) => code,
+    }
+}
+
+async fn show(process: &Process) -> Code {
     let options = Options::read(&process.args(), "bm", "nd").ok();
     let turns: Option<u32> = options.as_ref().and_then(|o| o.value('n')).and_then(|n| n.parse().ok());
     let mut shown = 0;
@@ -158,10 +163,10 @@ pub(super) async fn top(process: Process) -> Code {
              Load average: 0.00 0.00 0.00 1/1 1\n  PID  PPID USER     STAT   VSZ %VSZ CPU %CPU COMMAND\n"
             .to_owned();
         for p in process.kernel().processes().into_iter().filter(|p| p.exit().is_none()) {
-            let user = super::identity::user_name(&process, p.credentials().uid);
+            let user = super::identity::user_name(process, p.credentials().uid);
             text.push_str(&format!(
                 "{:5} {:5} {user:8} S        0   0%   0   0% {}\n",
-                p.pid(),
+                process.kernel().number_of(&p),
                 p.parent(),
                 p.args().join(" ")
             ));
@@ -174,6 +179,56 @@ pub(super) async fn top(process: Process) -> Code {
             return 0;
         }
         tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+}
+
+/// Whether a process may signal another: of the same user, or with the capability.
+pub(crate) fn may_signal(process: &Process, target: &Process) -> bool {
+    let who = process.credentials();
+    process.syscall("kill").is_ok() && (who.can(Capability::KILL) || who.uid == target.credentials().uid)
+}
+
+/// `killall [-SIGNAL] NAME…`.
+pub(super) async fn killall(process: Process) -> Code {
+    let args = process.args();
+    let mut signal = Signal::TERM;
+    let mut code = 0;
+    for arg in &args[1..] {
+        if let Some(name) = arg.strip_prefix('-') {
+            let Some(named) = Signal::parse(name) else {
+                process.err(format!("killall: bad signal name '{name}'\n")).await;
+                return 1;
+            };
+            signal = named;
+            continue;
+        }
+        let mut targets = process.kernel().processes();
+        targets.retain(|p| {
+            p.exit().is_none() && p.pid() != process.pid() && command(p) == *arg && may_signal(&process, p)
+        });
+        if targets.is_empty() {
+            process.err(format!("killall: {arg}: no process killed\n")).await;
+            code = 1;
+        }
+        for target in targets {
+            target.signal(signal);
+        }
+    }
+    tokio::task::yield_now().await;
+    code
+}
+
+/// `usleep N`: microseconds.
+pub(super) async fn usleep(process: Process) -> Code {
+    match process.args().get(1).and_then(|n| n.parse().ok()) {
+        Some(micros) => {
+            pause(Duration::from_micros(micros)).await;
+            0
+        }
+        None => {
+            process.err("Usage: usleep N\n").await;
+            1
+        }
     }
 }
 
@@ -192,6 +247,10 @@ pub(super) async fn kill(process: Process) -> Code {
             continue;
         }
         match arg.parse().ok().and_then(|pid| process.kernel().process(pid)) {
+            Some(target) if !may_signal(&process, &target) => {
+                process.err(format!("kill: can't kill pid {arg}: {}\n", Errno::NotPermitted)).await;
+                code = 1;
+            }
             Some(target) => {
                 signal.inspect(|s| target.signal(*s));
                 tokio::task::yield_now().await;
@@ -225,7 +284,7 @@ pub(super) async fn pgrep(process: Process) -> Code {
         if held != options.has('v') {
             code = 0;
             let tail = if options.has('l') { format!(" {}", command(&p)) } else { String::new() };
-            let _ = process.out(format!("{}{tail}\n", p.pid())).await;
+            let _ = process.out(format!("{}{tail}\n", process.kernel().number_of(&p))).await;
         }
     }
     code
@@ -246,7 +305,7 @@ pub(super) async fn pidof(process: Process) -> Code {
             let name = name.split(':').next().unwrap_or_default();
             wanted.iter().any(|w| w.rsplit('/').next() == Some(name))
         })
-        .map(|p| p.pid().to_string())
+        .map(|p| process.kernel().number_of(&p).to_string())
         .collect();
     if found.is_empty() {
         return 1;

@@ -21,6 +21,8 @@ pub enum Errno {
     Access,
     /// EBUSY.
     Busy,
+    /// ENODEV.
+    NoDevice,
     /// EEXIST.
     Exists,
     /// ENOTDIR.
@@ -69,6 +71,7 @@ impl Errno {
             Self::NoChild => "No child processes",
             Self::Access => "Permission denied",
             Self::Busy => "Resource busy",
+            Self::NoDevice => "No such device",
             Self::Exists => "File exists",
             Self::NotDirectory => "Not a directory",
             Self::IsDirectory => "Is a directory",

@@ -4,22 +4,25 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
 };
 
-use futures_util::future::BoxFuture;
 use world::{
     Files,
     files::{DirEntry, FileKind, Metadata},
 };
 
 use super::{
-    Credentials, Descriptor, Errno, OpenFile,
+    Credentials, Descriptor, Errno, Process,
+    capability::Capability,
     pipe::{Endless, Null},
+    proc,
+    process::WeakProcess,
 };
+
+mod open;
+
+use open::TreeFile;
 
 /// Most symbolic links followed in one look-up, as Linux.
 const LINK_LIMIT: u32 = 40;
@@ -42,9 +45,12 @@ pub struct Mount {
     pub kind: &'static str,
 }
 
-/// The mounts of one container. Clones share them.
+/// The mounts of one container, as one of its processes sees them. Clones share them.
 #[derive(Clone, Debug)]
-pub struct FileTree(Arc<RwLock<Vec<Mount>>>);
+pub struct FileTree {
+    mounts: Arc<RwLock<Vec<Mount>>>,
+    viewer: Option<WeakProcess>,
+}
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +87,16 @@ pub struct Place {
 }
 
 impl Place {
+    /// Where its mount is.
+    pub fn mount_point(&self) -> &Path {
+        &self.mount.at
+    }
+
+    /// A mount that shows it at another path.
+    pub fn bound(&self, at: PathBuf, read_only: bool) -> Mount {
+        Mount { at, root: self.inner.clone(), read_only: self.mount.read_only || read_only, ..self.mount.clone() }
+    }
+
     fn writable(&self) -> Result<(), Errno> {
         if self.mount.read_only { Err(Errno::ReadOnly) } else { Ok(()) }
     }
@@ -89,22 +105,73 @@ impl Place {
 impl FileTree {
     /// A tree with `root` at `/`.
     pub fn new(root: Mount) -> Self {
-        Self(Arc::new(RwLock::new(vec![root])))
+        Self { mounts: Arc::new(RwLock::new(vec![root])), viewer: None }
+    }
+
+    /// The same mounts, seen by a process: `/proc/self` is its own, and its filter is asked.
+    pub fn seen_by(&self, process: WeakProcess) -> Self {
+        Self { mounts: self.mounts.clone(), viewer: Some(process) }
+    }
+
+    fn viewer(&self) -> Option<Process> {
+        self.viewer.as_ref().and_then(WeakProcess::upgrade)
+    }
+
+    fn syscall(&self, call: &str) -> Result<(), Errno> {
+        self.viewer().map_or(Ok(()), |process| process.syscall(call))
+    }
+
+    /// Where the link at a place points. What `/proc/self` is depends on who asks.
+    fn target(&self, place: &Place) -> Result<String, Errno> {
+        if place.mount.kind == proc::KIND && place.inner == Path::new("/self") {
+            return Ok(self.viewer().map_or(1, |p| p.pid()).to_string());
+        }
+        Ok(place.mount.files.read_link(&place.inner)?.to_string_lossy().into_owned())
+    }
+
+    /// Covers a path so that nothing of it can be seen: a directory by an empty one, a file by `/dev/null`. Nothing where nothing is.
+    pub fn mask(&self, path: &str, empty: &Files) {
+        let Ok(place) = self.find(path, true) else { return };
+        let Ok(facts) = place.mount.files.metadata(&place.inner) else { return };
+        let root = if facts.kind == FileKind::Directory { "/directory" } else { "/null" };
+        let kind = if facts.kind == FileKind::Directory { "tmpfs" } else { "devtmpfs" };
+        self.mount(Mount { at: place.path, files: empty.clone(), root: PathBuf::from(root), read_only: true, kind });
+    }
+
+    /// Makes what is at a path unwritable. Nothing where nothing is.
+    pub fn protect(&self, path: &str) {
+        let Ok(place) = self.find(path, true) else { return };
+        if place.mount.files.metadata(&place.inner).is_ok() {
+            let Place { mount, inner, path } = place;
+            self.mount(Mount { at: path, root: inner, read_only: true, ..mount });
+        }
     }
 
     /// Mounts something on top of what is there.
     pub fn mount(&self, mount: Mount) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).push(mount);
+        self.mounts.write().unwrap_or_else(PoisonError::into_inner).push(mount);
+    }
+
+    /// Takes away the latest mount at a path.
+    pub fn unmount(&self, at: &Path) -> Result<(), Errno> {
+        let mut mounts = self.mounts.write().unwrap_or_else(PoisonError::into_inner);
+        match mounts.iter().rposition(|m| m.at == at) {
+            Some(index) if index > 0 => {
+                mounts.remove(index);
+                Ok(())
+            }
+            _ => Err(Errno::Invalid),
+        }
     }
 
     /// Everything mounted, in order.
     pub fn mounts(&self) -> Vec<Mount> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.mounts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Which mount holds an absolute path without links: the latest of the deepest.
     fn holder(&self, path: &Path) -> Place {
-        let mounts = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mounts = self.mounts.read().unwrap_or_else(PoisonError::into_inner);
         let mut best = &mounts[0];
         for mount in mounts.iter().skip(1) {
             if path.starts_with(&mount.at) && mount.at.components().count() >= best.at.components().count() {
@@ -136,8 +203,7 @@ impl FileTree {
                     if links > LINK_LIMIT {
                         return Err(Errno::Loop);
                     }
-                    let target = place.mount.files.read_link(&place.inner)?;
-                    let target = target.to_string_lossy().into_owned();
+                    let target = self.target(&place)?;
                     if target.starts_with('/') {
                         found = PathBuf::from("/");
                     }
@@ -160,7 +226,11 @@ impl FileTree {
     }
 
     fn has_mount_below(&self, path: &Path) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|m| m.at.starts_with(path) && m.at != path)
+        self.mounts
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .any(|m| m.at.starts_with(path) && m.at != path)
     }
 
     /// Facts about a path, following links.
@@ -178,7 +248,7 @@ impl FileTree {
     /// Where a link points.
     pub fn read_link(&self, path: &str) -> Result<String, Errno> {
         let place = self.find(path, false)?;
-        Ok(place.mount.files.read_link(&place.inner)?.to_string_lossy().into_owned())
+        self.target(&place)
     }
 
     /// Lists a directory, with what is mounted in it.
@@ -228,7 +298,14 @@ impl FileTree {
             "/dev/zero" => return Ok(Arc::new(Endless(0))),
             _ => {}
         }
+        self.syscall("openat")?;
         let place = self.find(path, true)?;
+        if place.mount.kind == proc::KIND
+            && let Some((pid, number)) = proc::descriptor(&place.inner)
+        {
+            let process = self.viewer().and_then(|p| p.kernel().process(pid)).ok_or(Errno::NoEntry)?;
+            return process.descriptor(number).map_err(|_| Errno::NoEntry);
+        }
         let facts = match place.mount.files.metadata(&place.inner) {
             Ok(facts) => facts,
             Err(error) if mode.create && error.kind() == std::io::ErrorKind::NotFound => {
@@ -253,7 +330,7 @@ impl FileTree {
         if mode.truncate {
             place.mount.files.write(&place.inner, b"", facts.mode)?;
         }
-        Ok(Arc::new(TreeFile { place, mode, position: AtomicU64::new(0), writer: Mutex::new(None) }))
+        Ok(Arc::new(TreeFile::new(place, mode)))
     }
 
     fn allow_in_parent(&self, place: &Place, who: &Credentials) -> Result<(), Errno> {
@@ -279,6 +356,7 @@ impl FileTree {
 
     /// Makes a directory.
     pub fn make_dir(&self, path: &str, mode: u32, who: &Credentials) -> Result<(), Errno> {
+        self.syscall("mkdir")?;
         let place = self.find(path, false)?;
         if place.mount.files.symlink_metadata(&place.inner).is_ok() {
             return Err(Errno::Exists);
@@ -291,24 +369,28 @@ impl FileTree {
 
     /// Removes a file or a link.
     pub fn remove_file(&self, path: &str, who: &Credentials) -> Result<(), Errno> {
+        self.syscall("unlink")?;
         let place = self.change(path, who)?;
         Ok(place.mount.files.remove_file(&place.inner)?)
     }
 
     /// Removes an empty directory.
     pub fn remove_dir(&self, path: &str, who: &Credentials) -> Result<(), Errno> {
+        self.syscall("rmdir")?;
         let place = self.change(path, who)?;
         Ok(place.mount.files.remove_dir(&place.inner)?)
     }
 
     /// Makes a symbolic link.
     pub fn symlink(&self, target: &str, link: &str, who: &Credentials) -> Result<(), Errno> {
+        self.syscall("symlink")?;
         let place = self.change(link, who)?;
         Ok(place.mount.files.symlink(Path::new(target), &place.inner)?)
     }
 
     /// Moves within one mount.
     pub fn rename(&self, from: &str, to: &str, who: &Credentials) -> Result<(), Errno> {
+        self.syscall("rename")?;
         let from = self.change(from, who)?;
         let to = self.change(to, who)?;
         if from.mount.at != to.mount.at {
@@ -319,10 +401,11 @@ impl FileTree {
 
     /// Sets permission bits.
     pub fn set_mode(&self, path: &str, mode: u32, who: &Credentials) -> Result<(), Errno> {
+        self.syscall("chmod")?;
         let place = self.find(path, true)?;
         let facts = place.mount.files.metadata(&place.inner)?;
         place.writable()?;
-        if who.uid != 0 && who.uid != facts.uid {
+        if !who.can(Capability::FOWNER) && who.uid != facts.uid {
             return Err(Errno::NotPermitted);
         }
         Ok(place.mount.files.set_mode(&place.inner, mode)?)
@@ -330,10 +413,11 @@ impl FileTree {
 
     /// Sets owner and group.
     pub fn chown(&self, path: &str, uid: Option<u32>, gid: Option<u32>, who: &Credentials) -> Result<(), Errno> {
+        self.syscall("chown")?;
         let place = self.find(path, true)?;
         place.mount.files.metadata(&place.inner)?;
         place.writable()?;
-        if who.uid != 0 {
+        if !who.can(Capability::CHOWN) {
             return Err(Errno::NotPermitted);
         }
         Ok(place.mount.files.chown(&place.inner, uid, gid)?)
@@ -348,59 +432,4 @@ fn parts(path: &str) -> Vec<String> {
 fn allow(who: &Credentials, facts: &Metadata, wanted: u32) -> Result<(), Errno> {
     let kind = if facts.kind == FileKind::Directory { 0o4_0000 } else { 0 };
     if who.may(facts.uid, facts.gid, facts.mode | kind, wanted) { Ok(()) } else { Err(Errno::Access) }
-}
-
-/// An open file of the tree.
-#[derive(Debug)]
-struct TreeFile {
-    place: Place,
-    mode: OpenMode,
-    position: AtomicU64,
-    writer: Mutex<Option<Writer>>,
-}
-
-/// An appending handle of the mount.
-struct Writer(Box<dyn world::files::Append>);
-
-impl std::fmt::Debug for Writer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Writer")
-    }
-}
-
-impl TreeFile {
-    fn read_now(&self, max: usize) -> Result<Vec<u8>, Errno> {
-        if !self.mode.read {
-            return Err(Errno::BadDescriptor);
-        }
-        let all = self.place.mount.files.read(&self.place.inner, FILE_LIMIT)?;
-        let from = usize::try_from(self.position.load(Ordering::Acquire)).unwrap_or(usize::MAX).min(all.len());
-        let to = from.saturating_add(max).min(all.len());
-        self.position.store(to as u64, Ordering::Release);
-        Ok(all.get(from..to).unwrap_or_default().to_vec())
-    }
-
-    fn write_now(&self, bytes: &[u8]) -> Result<(), Errno> {
-        if !self.mode.write {
-            return Err(Errno::BadDescriptor);
-        }
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let writer = match writer.as_mut() {
-            Some(writer) => writer,
-            None => writer.insert(Writer(self.place.mount.files.append(&self.place.inner, 0o644)?)),
-        };
-        Ok(writer.0.append(bytes)?)
-    }
-}
-
-impl OpenFile for TreeFile {
-    fn read(&self, max: usize) -> BoxFuture<'_, Result<Vec<u8>, Errno>> {
-        let result = self.read_now(max);
-        Box::pin(async move { result })
-    }
-
-    fn write<'a>(&'a self, bytes: &'a [u8]) -> BoxFuture<'a, Result<(), Errno>> {
-        let result = self.write_now(bytes);
-        Box::pin(async move { result })
-    }
 }

@@ -4,14 +4,18 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU32, Ordering},
     },
 };
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Descriptor, Disposition, Errno, Exit, FileTree, Kernel, Pid, Signal};
+use super::{
+    Confinement, Descriptor, Disposition, Errno, Exit, FileTree, Kernel, Pid, Signal,
+    capability::{Capabilities, Capability},
+    seccomp::Verdict,
+};
 
 /// Who a process acts as.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,12 +26,19 @@ pub struct Credentials {
     pub gid: u32,
     /// Supplementary groups, as given.
     pub groups: Vec<u32>,
+    /// What it may do beyond an ordinary user.
+    pub capabilities: Capabilities,
 }
 
 impl Credentials {
+    /// Whether it may use a capability.
+    pub fn can(&self, capability: Capability) -> bool {
+        self.capabilities.effective.has(capability)
+    }
+
     /// Whether a file of that owner, group and mode grants `wanted` (4 read, 2 write, 1 execute).
     pub fn may(&self, uid: u32, gid: u32, mode: u32, wanted: u32) -> bool {
-        if self.uid == 0 {
+        if self.can(Capability::DAC_OVERRIDE) {
             return wanted & 1 == 0 || mode & 0o111 != 0 || mode & 0o4_0000 != 0;
         }
         let shift = if self.uid == uid {
@@ -45,8 +56,27 @@ impl Credentials {
 #[derive(Clone)]
 pub struct Process(Arc<Inner>);
 
+/// A process that may have ended.
+#[derive(Clone)]
+pub struct WeakProcess(Weak<Inner>);
+
+impl WeakProcess {
+    /// The process, if somebody still holds it.
+    pub fn upgrade(&self) -> Option<Process> {
+        self.0.upgrade().map(Process)
+    }
+}
+
+impl fmt::Debug for WeakProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakProcess")
+    }
+}
+
 struct Inner {
     pid: Pid,
+    node_pid: Pid,
+    confinement: Arc<Confinement>,
     kernel: Kernel,
     files: FileTree,
     started: Instant,
@@ -82,11 +112,19 @@ impl fmt::Debug for Process {
 }
 
 impl Process {
-    pub(super) fn new(pid: Pid, kernel: Kernel, files: FileTree, state: State) -> Self {
-        Self(Arc::new(Inner {
+    pub(super) fn new(
+        (pid, node_pid): (Pid, Pid),
+        kernel: Kernel,
+        files: &FileTree,
+        confinement: Arc<Confinement>,
+        state: State,
+    ) -> Self {
+        Self(Arc::new_cyclic(|this| Inner {
             pid,
+            node_pid,
+            confinement,
             kernel,
-            files,
+            files: files.seen_by(WeakProcess(this.clone())),
             started: Instant::now(),
             state: Mutex::new(state),
             signalled: Notify::new(),
@@ -103,6 +141,31 @@ impl Process {
     /// Its number.
     pub fn pid(&self) -> Pid {
         self.0.pid
+    }
+
+    /// Its number in the node's namespace.
+    pub fn node_pid(&self) -> Pid {
+        self.0.node_pid
+    }
+
+    /// What the runtime set around it.
+    pub fn confinement(&self) -> &Arc<Confinement> {
+        &self.0.confinement
+    }
+
+    /// Asks the filter about a system call that it is about to make.
+    ///
+    /// # Errors
+    /// What the call fails with; a filter that kills has killed it.
+    pub fn syscall(&self, call: &str) -> Result<(), Errno> {
+        match self.0.confinement.seccomp.as_ref().map_or(Verdict::Allow, |filter| filter.verdict(call)) {
+            Verdict::Allow => Ok(()),
+            Verdict::Refuse(errno) => Err(errno),
+            Verdict::Kill => {
+                self.end_with(Exit::Signal(Signal::SYS));
+                Err(Errno::NotPermitted)
+            }
+        }
     }
 
     /// The number of the process that started it, 0 for the first.
@@ -160,6 +223,11 @@ impl Process {
         self.state().credentials.clone()
     }
 
+    /// Acts as another user from now on: what a set-id program does.
+    pub fn set_credentials(&self, credentials: Credentials) {
+        self.state().credentials = credentials;
+    }
+
     /// A path as it means it: absolute, not resolved.
     pub fn absolute(&self, path: &str) -> String {
         if path.starts_with('/') {
@@ -197,6 +265,7 @@ impl Process {
 
     /// Writes to standard output. A pipe that nobody reads ends the process, as SIGPIPE does.
     pub async fn out(&self, bytes: impl AsRef<[u8]>) -> Result<(), Errno> {
+        self.unless_ending().await;
         let result = match self.descriptor(1) {
             Ok(file) => file.write(bytes.as_ref()).await,
             Err(error) => Err(error),
@@ -208,8 +277,16 @@ impl Process {
         result
     }
 
+    /// Nothing more comes of a process that a signal is ending.
+    async fn unless_ending(&self) {
+        if self.state().fatal.is_some() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Writes to standard error; a failure has nowhere to be told.
     pub async fn err(&self, bytes: impl AsRef<[u8]>) {
+        self.unless_ending().await;
         if let Ok(file) = self.descriptor(2) {
             let _ = file.write(bytes.as_ref()).await;
         }
@@ -252,9 +329,14 @@ impl Process {
 
     /// Ends it as the kernel's out-of-memory killer does.
     pub(super) fn out_of_memory(&self) {
+        self.end_with(Exit::OutOfMemory);
+    }
+
+    /// Ends it whatever it does about signals.
+    fn end_with(&self, exit: Exit) {
         let mut state = self.state();
-        if state.exit.is_none() {
-            state.fatal = Some(Exit::OutOfMemory);
+        if state.exit.is_none() && state.fatal.is_none() {
+            state.fatal = Some(exit);
         }
         drop(state);
         self.0.signalled.notify_waiters();
@@ -365,7 +447,7 @@ impl Process {
             state.memory = state.memory.saturating_add(bytes);
             state.memory
         };
-        self.0.kernel.check_memory();
+        self.0.kernel.check_memory(&self.0.confinement.cgroup);
         total
     }
 

@@ -25,6 +25,7 @@ pub fn find(name: &str) -> Option<Program> {
         "hostnet-nginx" => Box::new(|p| Box::pin(nginx(p, 12003))),
         "httpd" => Box::new(|p| Box::pin(httpd(p))),
         "pause" => Box::new(|p| Box::pin(pause(p))),
+        "nnp" => Box::new(|p| Box::pin(show_user(p))),
         _ => return None,
     })
 }
@@ -46,6 +47,11 @@ async fn until_signal(process: &Process, signals: &[Signal]) -> Signal {
 async fn pause(process: Process) -> Code {
     until_signal(&process, &[Signal::TERM, Signal::INT]).await;
     0
+}
+
+/// The program of the image for privilege tests: says as whom it runs, which is root if its set-user-id bit counts.
+async fn show_user(process: Process) -> Code {
+    i32::from(process.out(format!("Effective uid: {}\n", process.credentials().uid)).await.is_err())
 }
 
 /// nginx: a master and a worker, the welcome page, an access log; TERM, INT and QUIT end it with 0.
@@ -108,7 +114,7 @@ async fn serve_until(process: Process, port: u16, answer: Answer, name: &str, si
 /// Serves HTTP/1.1 on a port of the pod until the process ends. An error if the port cannot be had.
 pub async fn serve(process: &Process, port: u16, answer: Answer) -> io::Result<Code> {
     let around = process.kernel().surroundings();
-    let mut listener = around.listen(port).await?;
+    let mut listener = around.listen(port, &process.credentials()).await?;
     let tasks = process.kernel().tasks().child("http");
     let _ended = tasks.token().drop_guard();
     loop {

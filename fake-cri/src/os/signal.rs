@@ -29,6 +29,8 @@ impl Signal {
     pub const PIPE: Self = Self(13);
     /// Terminate: the default way to stop a container.
     pub const TERM: Self = Self(15);
+    /// A system call that a filter kills for.
+    pub const SYS: Self = Self(31);
     /// A child ended.
     pub const CHLD: Self = Self(17);
 

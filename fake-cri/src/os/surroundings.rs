@@ -2,6 +2,7 @@
 
 use std::{io, net::IpAddr};
 
+use super::{Credentials, Namespaces, capability::Capability, namespaces::Listening};
 use world::{
     World,
     net::{Address, Conn, Listener},
@@ -12,8 +13,8 @@ use world::{
 pub struct Surroundings {
     /// Clock, network, machine.
     pub world: World,
-    /// Host name.
-    pub hostname: String,
+    /// What the pod's containers share.
+    pub namespaces: Namespaces,
     /// Addresses of the pod; empty in the node's network.
     pub addresses: Vec<IpAddr>,
 }
@@ -25,18 +26,43 @@ impl Surroundings {
     }
 
     fn is_own(&self, host: &str) -> bool {
-        matches!(host, "" | "localhost" | "127.0.0.1" | "::1" | "0.0.0.0" | "::") || host == self.hostname
+        matches!(host, "" | "localhost" | "127.0.0.1" | "::1" | "0.0.0.0" | "::") || host == self.namespaces.hostname()
     }
 
-    /// Listens on a port of the pod.
-    pub async fn listen(&self, port: u16) -> io::Result<Listener> {
+    /// Listens on a port of the pod, as `who`.
+    ///
+    /// # Errors
+    /// `PermissionDenied` for a low port without the capability; whatever the network says.
+    pub async fn listen(&self, port: u16, who: &Credentials) -> io::Result<PodListener> {
+        if port < self.namespaces.first_open_port() && !who.can(Capability::NET_BIND_SERVICE) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let host = if self.addresses.is_empty() { String::new() } else { self.own() };
-        self.world.net.listen(&Address::tcp(host, port)).await
+        let listener = self.world.net.listen(&Address::tcp(host, port)).await?;
+        let address = self.addresses.first().copied().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+        Ok(PodListener { listener, _listed: self.namespaces.listening(port, address) })
     }
 
     /// Connects to a port, of the pod itself or of another host.
     pub async fn dial(&self, host: &str, port: u16) -> io::Result<Conn> {
         let host = if self.is_own(host) { self.own() } else { host.to_owned() };
         self.world.net.dial(&Address::tcp(host, port)).await
+    }
+}
+
+/// A port of a pod that is listened on.
+#[derive(Debug)]
+pub struct PodListener {
+    listener: Listener,
+    _listed: Listening,
+}
+
+impl PodListener {
+    /// The next connection.
+    ///
+    /// # Errors
+    /// Whatever the network says.
+    pub async fn accept(&mut self) -> io::Result<Conn> {
+        self.listener.accept().await
     }
 }

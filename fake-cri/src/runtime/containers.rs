@@ -1,6 +1,6 @@
 //! Containers: create, start, stop, remove, look at.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use cri_proto::v1::{self, ContainerEventType, ContainerState};
 use tonic::Status;
@@ -36,6 +36,7 @@ impl Runtime {
         let present = self.images().find(&wanted).cloned();
         let present = present.ok_or_else(|| not_found("image", &wanted))?;
         self.check_container(&config)?;
+        self.confinement(&config, "").map_err(Status::unknown)?;
         let name = format!("{}_{}_{}", metadata.name, sandbox.metadata().name, metadata.attempt);
         {
             let state = self.lock();
@@ -65,6 +66,7 @@ impl Runtime {
         }
         let id = self.new_id();
         let linux = config.linux.clone().unwrap_or_default();
+        let mounted_images = self.mounted_images(&config);
         let mut container = Container {
             id: id.clone(),
             sandbox: sandbox.id.clone(),
@@ -87,6 +89,7 @@ impl Runtime {
             resources: linux.resources,
             user: None,
             stopping: false,
+            mounted_images,
             config,
         };
         let subject = container.subject(&sandbox.metadata().name);
@@ -141,6 +144,17 @@ impl Runtime {
             }
         }
         Ok(())
+    }
+
+    /// The images that mounts mean. Containerd 1.6 did not tell.
+    fn mounted_images(&self, config: &v1::ContainerConfig) -> BTreeMap<usize, String> {
+        if self.config.personality == Personality::Containerd16 {
+            return BTreeMap::new();
+        }
+        let images = self.images();
+        let mounts = config.mounts.iter().enumerate();
+        let found = mounts.filter_map(|(i, m)| Some((i, images.find(&m.image.as_ref()?.image)?.image.id.clone())));
+        found.collect()
     }
 
     /// StartContainer.
@@ -223,6 +237,12 @@ impl Runtime {
                 return;
             }
             held.log.close();
+            // Where the pid namespace is not its own, what it started must be ended with it, as runc does.
+            if let (Some(kernel), Some(process)) = (&held.kernel, &held.process) {
+                for left in kernel.members(&process.confinement().cgroup) {
+                    left.signal(Signal::KILL);
+                }
+            }
             held.state = ContainerState::ContainerExited;
             held.finished_at = now;
             held.exit_code = exit.code();
@@ -290,12 +310,6 @@ impl Runtime {
         if self.lock().containers.remove(&container.id).is_none() {
             return Ok(());
         }
-        if let Some(kernel) = container
-            .kernel
-            .filter(|_| self.lock().sandboxes.get(&container.sandbox).is_none_or(|s| s.shared.is_none()))
-        {
-            kernel.signal_all(Signal::KILL);
-        }
         self.ledger.closed("container", &container.id);
         self.announce(&container.id, ContainerEventType::ContainerDeletedEvent, &container.sandbox);
         Ok(())
@@ -356,8 +370,8 @@ impl Runtime {
         if let Some(new) = request.linux {
             let limit = new.memory_limit_in_bytes;
             held.resources = Some(merged(held.resources.take().unwrap_or_default(), new));
-            if let Some(kernel) = held.kernel.as_ref().filter(|_| limit > 0) {
-                kernel.set_memory_limit(u64::try_from(limit).ok());
+            if let (Some(kernel), Some(process), true) = (&held.kernel, &held.process, limit > 0) {
+                kernel.set_memory_limit(&process.confinement().cgroup, u64::try_from(limit).ok());
             }
         }
         held.config.annotations.extend(request.annotations);

@@ -135,6 +135,7 @@ impl Runtime {
             files: tree,
             descriptors,
             dispositions: BTreeMap::new(),
+            confinement: container.process.as_ref().map(|p| p.confinement().clone()).unwrap_or_default(),
         };
         let (found, answer) = oneshot::channel();
         let process = kernel

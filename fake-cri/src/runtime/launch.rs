@@ -2,30 +2,23 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use cri_proto::v1;
 use tokio::sync::oneshot;
-use tonic::Status;
-use world::{
-    Files,
-    files::{FileKind, FileSystem as _},
-    sim::MemoryFiles,
-};
 
-use super::Runtime;
+use super::{Runtime, mounts};
 use crate::{
     applets,
     behaviours::play,
-    catalogue::Image,
+    catalogue::ImageKind,
     logs::Stream,
     model::{Container, Sandbox},
     os::{
-        Credentials, Descriptor, FileTree, Kernel, Launch, Mount, Process, Program, Surroundings,
-        overlay::Overlay,
+        Credentials, Descriptor, FileTree, Kernel, Launch, Process, Program, Surroundings,
         pipe::{Null, Sink},
+        servers,
     },
 };
 
@@ -41,109 +34,39 @@ pub(super) struct Started {
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Runtime {
+    fn surroundings(&self, sandbox: &Sandbox) -> Surroundings {
+        Surroundings {
+            world: self.world.clone(),
+            namespaces: sandbox.namespaces.clone(),
+            addresses: sandbox.ips.clone(),
+        }
+    }
+
     /// A pid namespace for a sandbox or one of its containers.
     pub(super) fn new_kernel(&self, sandbox: &Sandbox) -> Kernel {
-        let node = || self.world.machine.facts().map(|f| f.hostname).unwrap_or_default();
-        let surroundings = Surroundings {
-            world: self.world.clone(),
-            hostname: if sandbox.config.hostname.is_empty() { node() } else { sandbox.config.hostname.clone() },
-            addresses: sandbox.ips.clone(),
+        Kernel::new(self.processes.child("pod"), self.surroundings(sandbox), Some(self.node.clone()))
+    }
+
+    /// The node's pid namespace, for a container that asked for it.
+    pub(super) fn kernel_on_node(&self, sandbox: &Sandbox) -> Kernel {
+        Kernel::on_node(self.processes.child("pod"), self.surroundings(sandbox), self.node.clone())
+    }
+
+    /// Starts the process that holds a shared pid namespace: the first of it, which the containers see as number 1.
+    pub(super) fn start_pause(&self, kernel: &Kernel) {
+        let launch = Launch {
+            args: vec!["/pause".to_owned()],
+            env: BTreeMap::new(),
+            cwd: "/".to_owned(),
+            credentials: Credentials { uid: 65535, gid: 65535, ..Credentials::default() },
+            files: mounts::bare(self.tree(ImageKind::Pause), &self.world.clock),
+            descriptors: BTreeMap::new(),
+            dispositions: BTreeMap::new(),
+            confinement: Arc::default(),
         };
-        Kernel::new(self.processes.child("pod"), surroundings)
-    }
-
-    /// The files of a container.
-    fn file_tree(&self, container: &Container, sandbox: &Sandbox) -> Result<FileTree, String> {
-        let security = container.config.linux.as_ref().and_then(|l| l.security_context.clone()).unwrap_or_default();
-        let root = Overlay::new(self.tree(container.image.kind), self.world.clock.clone());
-        let root = Files::new(root);
-        let mut points = Vec::new();
-        for mount in &container.config.mounts {
-            let at = clean(&mount.container_path);
-            let (files, inner) = if let Some(image) = &mount.image {
-                let found = self.images().find(&image.image).map(|p| p.image.clone());
-                let found = found.ok_or_else(|| format!("image {:?} is gone", image.image))?;
-                let tree = self.tree(found.kind);
-                (
-                    Files::new(Overlay::new(tree, self.world.clock.clone())),
-                    Path::new("/").join(mount.image_sub_path.trim_start_matches('/')),
-                )
-            } else {
-                let host = self.host_path(&mount.host_path)?;
-                (self.world.files.clone(), host)
-            };
-            let kind = files.metadata(&inner).map_or(FileKind::Directory, |m| m.kind);
-            make_mount_point(&root, &at, kind);
-            points.push(Mount { at, files, root: inner, read_only: mount.readonly, kind: "bind" });
+        if let Some(program) = servers::find("pause") {
+            drop(kernel.launch(None, launch, program));
         }
-        let tree = FileTree::new(Mount {
-            at: PathBuf::from("/"),
-            files: root,
-            root: PathBuf::from("/"),
-            read_only: security.readonly_rootfs,
-            kind: "overlay",
-        });
-        let tmpfs = |at: &str| Mount {
-            at: PathBuf::from(at),
-            files: Files::new(MemoryFiles::empty(self.world.clock.clone())),
-            root: PathBuf::from("/"),
-            read_only: false,
-            kind: "tmpfs",
-        };
-        tree.mount(tmpfs("/dev/shm"));
-        for (name, at) in [("/resolv.conf", "/etc/resolv.conf"), ("/hostname", "/etc/hostname")] {
-            tree.mount(Mount {
-                at: PathBuf::from(at),
-                files: sandbox.files.clone(),
-                root: PathBuf::from(name),
-                read_only: security.readonly_rootfs,
-                kind: "bind",
-            });
-        }
-        for mount in points {
-            tree.mount(mount);
-        }
-        Ok(tree)
-    }
-
-    /// Where a volume is on the node, links followed; a directory is made where nothing is, as real runtimes do.
-    fn host_path(&self, path: &str) -> Result<PathBuf, String> {
-        let path = PathBuf::from(path);
-        if !path.is_absolute() {
-            return Err(format!("mount source {path:?} is not absolute"));
-        }
-        let mut path = path;
-        for _ in 0..40 {
-            match self.world.files.symlink_metadata(&path).map(|m| m.kind) {
-                Ok(FileKind::Symlink) => {
-                    let target = self.world.files.read_link(&path).map_err(|e| e.to_string())?;
-                    path = path.parent().unwrap_or(Path::new("/")).join(target);
-                }
-                Ok(_) => return Ok(path),
-                Err(_) => {
-                    self.world
-                        .files
-                        .create_dir_all(&path, 0o755)
-                        .map_err(|e| format!("failed to mkdir {path:?}: {e}"))?;
-                    return Ok(path);
-                }
-            }
-        }
-        Err(format!("too many links at {path:?}"))
-    }
-
-    /// Whether an image has that path.
-    pub(super) fn check_image_path(&self, image: &Image, path: &str) -> Result<(), Status> {
-        let path = Path::new("/").join(path.trim_start_matches('/'));
-        if path.components().any(|c| c == std::path::Component::ParentDir)
-            || self.tree(image.kind).metadata(&path).is_err()
-        {
-            return Err(Status::unknown(format!(
-                "ImageVolumeMountFailed: {} does not exist in the image",
-                path.display()
-            )));
-        }
-        Ok(())
     }
 
     /// Who a container runs as: the security context, else the image's `USER`; supplementary groups with those of the image.
@@ -199,13 +122,14 @@ impl Runtime {
             }
         }
         groups.insert(gid);
-        Ok(Credentials { uid, gid, groups: groups.into_iter().collect() })
+        let capabilities = self.capabilities(&container.config, uid);
+        Ok(Credentials { uid, gid, groups: groups.into_iter().collect(), capabilities })
     }
 
     /// Environment: the image's, then the container's.
     pub(super) fn environment(&self, container: &Container, sandbox: &Sandbox) -> BTreeMap<String, String> {
         let mut env = BTreeMap::from([("PATH".to_owned(), PATH.to_owned()), ("HOME".to_owned(), "/root".to_owned())]);
-        env.insert("HOSTNAME".to_owned(), sandbox.config.hostname.clone());
+        env.insert("HOSTNAME".to_owned(), sandbox.namespaces.hostname());
         for pair in &container.image.env {
             if let Some((name, value)) = pair.split_once('=') {
                 env.insert(name.to_owned(), value.to_owned());
@@ -227,11 +151,12 @@ impl Runtime {
         if let Some(error) = run.as_ref().and_then(|run| run.start_error.clone()) {
             return Err(error);
         }
-        let tree = self.file_tree(container, sandbox)?;
+        let kernel = self.kernel_for(container, sandbox)?;
+        let tree = self.file_tree(container, sandbox, &kernel)?;
         let credentials = self.credentials(container, &tree)?;
-        let kernel = sandbox.shared.clone().unwrap_or_else(|| self.new_kernel(sandbox));
+        let confinement = Arc::new(self.confinement(&container.config, &container.id)?);
         if let Some(limit) = container.resources.as_ref().map(|r| r.memory_limit_in_bytes).filter(|l| *l > 0) {
-            kernel.set_memory_limit(u64::try_from(limit).ok());
+            kernel.set_memory_limit(&confinement.cgroup, u64::try_from(limit).ok());
         }
         let mut args = if container.config.command.is_empty() {
             container.image.entrypoint.clone()
@@ -264,6 +189,7 @@ impl Runtime {
                 (2, if container.config.tty { output(Stream::Stdout) } else { output(Stream::Stderr) }),
             ]),
             dispositions: BTreeMap::new(),
+            confinement,
         };
         let user = v1::LinuxContainerUser {
             uid: i64::from(credentials.uid),
@@ -310,32 +236,4 @@ pub(super) fn exec(args: Vec<String>, found: oneshot::Sender<Result<(), String>>
             }
         })
     })
-}
-
-/// An absolute path without `.`, `..` and doubled slashes.
-fn clean(path: &str) -> PathBuf {
-    let mut clean = PathBuf::from("/");
-    for part in path.split('/').filter(|p| !p.is_empty() && *p != ".") {
-        if part == ".." {
-            clean.pop();
-        } else {
-            clean.push(part);
-        }
-    }
-    clean
-}
-
-/// Makes what a mount covers, as runtimes do: a directory, or an empty file.
-fn make_mount_point(root: &Files, at: &Path, kind: FileKind) {
-    if root.symlink_metadata(at).is_ok() {
-        return;
-    }
-    if kind == FileKind::Directory {
-        let _ = root.create_dir_all(at, 0o755);
-    } else {
-        if let Some(parent) = at.parent() {
-            let _ = root.create_dir_all(parent, 0o755);
-        }
-        let _ = root.write(at, b"", 0o644);
-    }
 }

@@ -57,7 +57,22 @@ impl Runtime {
         };
         let node = self.world.machine.facts().map(|f| f.hostname).unwrap_or_default();
         let hostname = if config.hostname.is_empty() { node } else { config.hostname.clone() };
-        let files = self.pod_files(&hostname, &resolver(config.dns_config.as_ref()));
+        let namespaces = self.namespaces(&config, &hostname);
+        let opened = match (&namespaces, ips.first()) {
+            (Ok(_), Some(ip)) => self.open_ports(&id, &ip.to_string(), &config.port_mappings).await,
+            _ => Ok(()),
+        };
+        let namespaces = match (namespaces, opened) {
+            (Ok(namespaces), Ok(())) => namespaces,
+            (Err(error), _) | (_, Err(error)) => {
+                self.addresses.free(&id);
+                return Err(Status::unknown(format!(
+                    "failed to start sandbox \"{id}\": failed to create containerd task: failed to create shim task: OCI runtime create failed: runc \
+                     create failed: unable to start container process: error during container init: {error}: unknown"
+                )));
+            }
+        };
+        let files = self.pod_files(&hostname, config.dns_config.as_ref());
         let mut sandbox = Sandbox {
             id: id.clone(),
             handler: request.runtime_handler,
@@ -67,10 +82,13 @@ impl Runtime {
             ips,
             shared: None,
             files,
+            namespaces,
             config,
         };
         if sandbox.shares_processes() {
-            sandbox.shared = Some(self.new_kernel(&sandbox));
+            let kernel = self.new_kernel(&sandbox);
+            self.start_pause(&kernel);
+            sandbox.shared = Some(kernel);
         }
         {
             let mut state = self.lock();
@@ -113,6 +131,7 @@ impl Runtime {
                 None => false,
             }
         };
+        self.close_ports(&sandbox.id);
         self.addresses.free(&sandbox.id);
         if let Some(kernel) = &sandbox.shared {
             kernel.signal_all(Signal::KILL);
@@ -203,20 +222,4 @@ fn check_user_namespace(options: Option<&v1::UserNamespace>) -> Result<(), Statu
         }
         _ => bad("only the modes POD and NODE are supported"),
     }
-}
-
-/// The text of `/etc/resolv.conf`.
-fn resolver(dns: Option<&v1::DnsConfig>) -> String {
-    let Some(dns) = dns else { return String::new() };
-    let mut text = String::new();
-    if !dns.searches.is_empty() {
-        text.push_str(&format!("search {}\n", dns.searches.join(" ")));
-    }
-    for server in &dns.servers {
-        text.push_str(&format!("nameserver {server}\n"));
-    }
-    if !dns.options.is_empty() {
-        text.push_str(&format!("options {}\n", dns.options.join(" ")));
-    }
-    text
 }

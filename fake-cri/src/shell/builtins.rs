@@ -368,6 +368,10 @@ async fn kill(shell: &mut Shell, rest: &[String]) -> i32 {
             continue;
         }
         match u32::try_from(number.abs()).ok().and_then(|pid| shell.process.kernel().process(pid)) {
+            Some(target) if !crate::applets::may_signal(&shell.process, &target) => {
+                shell.complain(format!("kill: can't kill pid {number}: Operation not permitted")).await;
+                status = 1;
+            }
             Some(process) => {
                 signal.inspect(|s| process.signal(*s));
                 tokio::task::yield_now().await;

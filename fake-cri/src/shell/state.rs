@@ -60,6 +60,7 @@ pub(super) enum Flow {
 
 impl Shell {
     pub fn new(process: Process) -> Self {
+        let name = process.args().first().cloned().unwrap_or_else(|| "sh".to_owned());
         let mut variables: BTreeMap<String, Variable> = process
             .env()
             .into_iter()
@@ -79,7 +80,7 @@ impl Shell {
         let main_pid = process.pid();
         Self {
             process,
-            name: "sh".to_owned(),
+            name,
             variables,
             parameters: Vec::new(),
             functions: BTreeMap::new(),
@@ -147,15 +148,7 @@ impl Shell {
 
     /// Starts a child process.
     pub fn launch(&self, args: Vec<String>, env: BTreeMap<String, String>, program: Program) -> Option<Process> {
-        let launch = Launch {
-            args,
-            env,
-            cwd: self.process.cwd(),
-            credentials: self.process.credentials(),
-            files: self.process.files().clone(),
-            descriptors: self.process.descriptors(),
-            dispositions: self.process.inherited_dispositions(),
-        };
+        let launch = Launch { env, ..Launch::child(&self.process, args) };
         self.process.kernel().clone().launch(Some(&self.process), launch, program)
     }
 

@@ -14,9 +14,11 @@ use crate::{
     applets,
     catalogue::ImageKind,
     os::{
-        Credentials, Descriptor, FileTree, Kernel, Launch, Mount, Process, Signal, Surroundings,
+        Credentials, Descriptor, FileTree, Kernel, Launch, Mount, Namespaces, Process, Signal, Surroundings,
+        namespaces::Beginning,
         overlay::Overlay,
         pipe::{Null, Sink},
+        proc::{self, Proc},
     },
     rootfs,
 };
@@ -32,9 +34,12 @@ where
     sim::run(1, sim::Limits::default(), move |world, tasks: Tasks| async move {
         let surroundings = Surroundings {
             world: world.world.clone(),
-            hostname: "box".to_owned(),
+            namespaces: Namespaces::new(Beginning { hostname: "box".to_owned(), ..Beginning::default() }),
             addresses: vec!["10.85.0.2".parse().expect("an address")],
         };
+        let node = Surroundings { addresses: Vec::new(), ..surroundings.clone() };
+        let node = Kernel::new(tasks.child("node"), node, None);
+        let kernel = Kernel::new(tasks.child("box"), surroundings, Some(node));
         let lower = rootfs::build(ImageKind::Busybox, &world.world.clock);
         let tree = FileTree::new(Mount {
             at: PathBuf::from("/"),
@@ -42,6 +47,13 @@ where
             root: PathBuf::from("/"),
             read_only: false,
             kind: "overlay",
+        });
+        tree.mount(Mount {
+            at: PathBuf::from("/proc"),
+            files: Files::new(Proc::new(&kernel, false)),
+            root: PathBuf::from("/"),
+            read_only: false,
+            kind: proc::KIND,
         });
         let (out, err) = (Text::default(), Text::default());
         let sink = |text: &Text| -> Descriptor {
@@ -59,9 +71,9 @@ where
             files: tree,
             descriptors: BTreeMap::from([(0, Arc::new(Null) as Descriptor), (1, sink(&out)), (2, sink(&err))]),
             dispositions: BTreeMap::new(),
+            confinement: Arc::default(),
         };
         let began = tokio::time::Instant::now();
-        let kernel = Kernel::new(tasks.child("box"), surroundings);
         let process = kernel.launch(None, launch, Box::new(crate::shell::main)).expect("room for one process");
         during(&process).await;
         let exit = process.wait().await;
