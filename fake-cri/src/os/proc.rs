@@ -192,6 +192,13 @@ impl FileSystem for Proc {
         Ok(all.split_off(all.len() - keep))
     }
 
+    fn read_at(&self, path: &Path, offset: u64, limit: u64) -> io::Result<Vec<u8>> {
+        let all = self.read(path, u64::MAX)?;
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(all.len());
+        let to = from.saturating_add(usize::try_from(limit).unwrap_or(usize::MAX)).min(all.len());
+        Ok(all.get(from..to).unwrap_or_default().to_vec())
+    }
+
     fn write(&self, path: &Path, bytes: &[u8], _: u32) -> io::Result<()> {
         match self.node(path)? {
             Node::Setting(_) if !self.writable => Err(io::ErrorKind::ReadOnlyFilesystem.into()),

@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::future::BoxFuture;
 
-use super::{FILE_LIMIT, OpenMode, Place};
+use super::{OpenMode, Place};
 use crate::os::{Errno, OpenFile};
 
 /// An open file of the tree.
@@ -38,11 +38,10 @@ impl TreeFile {
         if !self.mode.read {
             return Err(Errno::BadDescriptor);
         }
-        let all = self.place.mount.files.read(&self.place.inner, FILE_LIMIT)?;
-        let from = usize::try_from(self.position.load(Ordering::Acquire)).unwrap_or(usize::MAX).min(all.len());
-        let to = from.saturating_add(max).min(all.len());
-        self.position.store(to as u64, Ordering::Release);
-        Ok(all.get(from..to).unwrap_or_default().to_vec())
+        let from = self.position.load(Ordering::Acquire);
+        let chunk = self.place.mount.files.read_at(&self.place.inner, from, max as u64)?;
+        self.position.store(from + chunk.len() as u64, Ordering::Release);
+        Ok(chunk)
     }
 
     fn write_now(&self, bytes: &[u8]) -> Result<(), Errno> {
