@@ -5,11 +5,14 @@
 
 mod directories;
 mod files;
+mod grep;
 mod identity;
 mod network;
 mod printing;
 mod processes;
+mod regex;
 mod search;
+mod sed;
 mod sockets;
 mod streams;
 mod system;
@@ -69,7 +72,7 @@ const APPLETS: &[(&str, Applet)] = &[
     ("false", |_| Box::pin(async { 1 })),
     ("find", |p| Box::pin(search::find(p))),
     ("free", |p| Box::pin(system::free(p))),
-    ("grep", |p| Box::pin(text::grep(p))),
+    ("grep", |p| Box::pin(grep::grep(p))),
     ("head", |p| Box::pin(streams::head(p))),
     ("hostname", |p| Box::pin(identity::hostname(p))),
     ("httpd", |p| Box::pin(network::httpd(p))),
@@ -99,7 +102,7 @@ const APPLETS: &[(&str, Applet)] = &[
     ("readlink", |p| Box::pin(directories::readlink(p))),
     ("rm", |p| Box::pin(files::rm(p))),
     ("rmdir", |p| Box::pin(directories::rmdir(p))),
-    ("sed", |p| Box::pin(text::sed(p))),
+    ("sed", |p| Box::pin(sed::sed(p))),
     ("seq", |p| Box::pin(printing::seq(p))),
     ("sh", shell::main),
     ("sha256sum", |p| Box::pin(search::sha256sum(p))),

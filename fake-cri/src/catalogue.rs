@@ -22,6 +22,8 @@ pub enum ImageKind {
     Pause,
     /// Prints its effective user id, for no_new_privs.
     Nonewprivs,
+    /// A shell, and user 1000 in group 50000.
+    PredefinedGroup,
 }
 
 /// An image as a scenario or a script describes it. Everything but the name has a default.
@@ -192,7 +194,7 @@ impl Catalogue {
             .clone()
             .unwrap_or_else(|| format!("{}:{}{}", reference.repository, reference.tag, reference.digest));
         let (entrypoint, cmd): (&[&str], &[&str]) = match spec.kind {
-            ImageKind::Busybox => (&[], &["sh"]),
+            ImageKind::Busybox | ImageKind::PredefinedGroup => (&[], &["sh"]),
             ImageKind::Nginx | ImageKind::HostnetNginx => (&[], &["nginx", "-g", "daemon off;"]),
             ImageKind::Httpd => (&[], &["httpd-foreground"]),
             ImageKind::Pause => (&["/pause"], &[]),
@@ -318,7 +320,10 @@ fn standard_images() -> Vec<ImageSpec> {
         ImageSpec { user: Some("www-data".to_owned()), ..image(staging("test-image-user-username")) },
         ImageSpec { user: Some("1003:users".to_owned()), ..image(staging("test-image-user-uid-group")) },
         ImageSpec { user: Some("www-data:100".to_owned()), ..image(staging("test-image-user-username-group")) },
-        ImageSpec { user: Some("1000".to_owned()), ..image(staging("test-image-predefined-group")) },
+        ImageSpec {
+            user: Some("1000".to_owned()),
+            ..kind(staging("test-image-predefined-group"), ImageKind::PredefinedGroup)
+        },
     ];
     for tag in ["1", "2", "3"] {
         all.push(ImageSpec {

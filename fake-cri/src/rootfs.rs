@@ -10,7 +10,8 @@ const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sb
 www-data:x:33:33:www-data:/var/www:/bin/false\noperator:x:37:37:Operator:/var:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n\
 nonroot:x:1000:1000:nonroot:/home/nonroot:/bin/sh\n";
 
-const GROUP: &str = "root:x:0:\ndaemon:x:1:\nbin:x:2:\nwww-data:x:33:\nusers:x:100:\nnonroot:x:1000:\nnogroup:x:65534:\npredefined:x:50000:nonroot\n";
+const GROUP: &str =
+    "root:x:0:\ndaemon:x:1:\nbin:x:2:\nwww-data:x:33:\nusers:x:100:\nnonroot:x:1000:\nnogroup:x:65534:\n";
 
 /// Makes the files of an image. Errors cannot happen in memory without faults; what could not be made is missing.
 pub fn build(kind: ImageKind, clock: &WallClock) -> Arc<MemoryFiles> {
@@ -75,6 +76,9 @@ pub fn build(kind: ImageKind, clock: &WallClock) -> Arc<MemoryFiles> {
         ImageKind::Nonewprivs => {
             directory("/home/nonroot", 0o755);
             file("/home/nonroot/nnp", &applets::program_file("nnp"), 0o4755);
+        }
+        ImageKind::PredefinedGroup => {
+            file("/etc/group", format!("{GROUP}predefined:x:50000:nonroot\n").as_bytes(), 0o644);
         }
         ImageKind::Busybox | ImageKind::Pause => {}
     }

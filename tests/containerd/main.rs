@@ -5,6 +5,7 @@
 // Tests on a real host run its programs and read its files.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout, clippy::print_stderr)]
 
+mod conformance;
 mod daemon;
 mod hold;
 mod host;
@@ -57,17 +58,28 @@ fn main() -> ExitCode {
     };
     let host = Arc::new(found);
     let shared = Shared::default();
-    let trials = TESTS.map(|(name, body)| {
+    let mut trials = Vec::new();
+    for (name, body) in TESTS {
         let (host, shared) = (host.clone(), shared.clone());
-        Trial::test(name, move || run(&host, &shared, body)).with_ignored_flag(skip)
-    });
-    let conclusion = libtest_mimic::run(&arguments, trials.into());
+        trials.push(Trial::test(name, move || run(&host, &shared, body)).with_ignored_flag(skip));
+    }
+    for check in conformance::checks() {
+        let (host, shared) = (host.clone(), shared.clone());
+        let real = move || run(&host, &shared, |daemon| conformance::on_containerd(daemon, check));
+        trials.push(Trial::test(format!("containerd::{}", check.0), real).with_ignored_flag(skip));
+        trials.push(Trial::test(format!("fake::{}", check.0), move || Ok(conformance::on_the_fake(check)?)));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
     // Before the process ends: this is what takes the daemon down.
     drop(shared.lock().map(|mut daemon| daemon.take()));
     conclusion.exit_code()
 }
 
-fn run(host: &Result<Host, String>, shared: &Shared, body: Body) -> Result<(), Failed> {
+fn run(
+    host: &Result<Host, String>,
+    shared: &Shared,
+    body: impl FnOnce(&Containerd) -> Result<(), String>,
+) -> Result<(), Failed> {
     let host = host.as_ref().map_err(|why| format!("PODLAB_REQUIRE_RUNTIME=1 and there is {why}"))?;
     let mut shared = shared.lock().map_err(|_| "an earlier test panicked")?;
     if shared.is_none() {

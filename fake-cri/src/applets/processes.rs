@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Options, bad_option};
+use super::{Options, bad_option, regex::Regex};
 use crate::os::{Code, Disposition, Errno, Process, Signal, capability::Capability};
 
 /// Reads `5`, `0.2`, `1m`, `2h`, `1d`, `infinity`; `None` if it is none of them.
@@ -211,7 +211,7 @@ pub(super) async fn killall(process: Process) -> Code {
             code = 1;
         }
         for target in targets {
-            target.signal(signal);
+            target.signal_from(&process, signal);
         }
     }
     tokio::task::yield_now().await;
@@ -252,7 +252,7 @@ pub(super) async fn kill(process: Process) -> Code {
                 code = 1;
             }
             Some(target) => {
-                signal.inspect(|s| target.signal(*s));
+                signal.inspect(|s| target.signal_from(&process, *s));
                 tokio::task::yield_now().await;
             }
             None => {
@@ -274,13 +274,17 @@ pub(super) async fn pgrep(process: Process) -> Code {
         process.err("Usage: pgrep [-flanovx] [-s SID|-P PPID|PATTERN]\n").await;
         return 1;
     };
+    let Some(regex) = Regex::new(pattern, true, false, false) else {
+        process.err(format!("pgrep: bad regex '{pattern}'\n")).await;
+        return 2;
+    };
     let mut code = 1;
     for p in process.kernel().processes() {
         if p.pid() == process.pid() || p.exit().is_some() {
             continue;
         }
         let text = if options.has('f') { p.args().join(" ") } else { command(&p) };
-        let held = if options.has('x') { text == *pattern } else { text.contains(pattern.as_str()) };
+        let held = if options.has('x') { regex.whole(&text) } else { regex.held(&text) };
         if held != options.has('v') {
             code = 0;
             let tail = if options.has('l') { format!(" {}", command(&p)) } else { String::new() };

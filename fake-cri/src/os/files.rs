@@ -169,15 +169,10 @@ impl FileTree {
         self.mounts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Which mount holds an absolute path without links: the latest of the deepest.
+    /// Which mount holds an absolute path without links: the latest that covers it. What was mounted below it before is hidden.
     fn holder(&self, path: &Path) -> Place {
         let mounts = self.mounts.read().unwrap_or_else(PoisonError::into_inner);
-        let mut best = &mounts[0];
-        for mount in mounts.iter().skip(1) {
-            if path.starts_with(&mount.at) && mount.at.components().count() >= best.at.components().count() {
-                best = mount;
-            }
-        }
+        let best = mounts.iter().rev().find(|mount| path.starts_with(&mount.at)).unwrap_or(&mounts[0]);
         let below = path.strip_prefix(&best.at).unwrap_or(Path::new(""));
         let inner = if below.as_os_str().is_empty() { best.root.clone() } else { best.root.join(below) };
         Place { mount: best.clone(), inner, path: path.to_owned() }
@@ -262,6 +257,7 @@ impl FileTree {
         let mut entries = place.mount.files.read_dir(&place.inner)?;
         for mount in self.mounts() {
             if mount.at.parent() == Some(&place.path)
+                && self.holder(&mount.at).mount.at == mount.at
                 && let Some(name) = mount.at.file_name().map(|n| n.to_string_lossy().into_owned())
                 && !entries.iter().any(|e| e.name == name)
             {

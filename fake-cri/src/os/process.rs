@@ -327,6 +327,14 @@ impl Process {
         self.0.signalled.notify_waiters();
     }
 
+    /// A signal that another process sends. Within a namespace even KILL does nothing to its first process.
+    pub fn signal_from(&self, sender: &Process, signal: Signal) {
+        let within = self.0.pid == 1 && sender.kernel().number_of(self) == 1;
+        if !(within && signal == Signal::KILL) {
+            self.signal(signal);
+        }
+    }
+
     /// Ends it as the kernel's out-of-memory killer does.
     pub(super) fn out_of_memory(&self) {
         self.end_with(Exit::OutOfMemory);

@@ -83,6 +83,30 @@ impl Signal {
         }
     }
 
+    /// What the C library says of a process that it ended.
+    pub fn description(self) -> String {
+        match self.0 {
+            1 => "Hangup",
+            2 => "Interrupt",
+            3 => "Quit",
+            4 => "Illegal instruction",
+            5 => "Trace/breakpoint trap",
+            6 => "Aborted",
+            7 => "Bus error",
+            8 => "Arithmetic exception",
+            9 => "Killed",
+            10 => "User defined signal 1",
+            11 => "Segmentation fault",
+            12 => "User defined signal 2",
+            13 => "Broken pipe",
+            14 => "Alarm clock",
+            15 => "Terminated",
+            31 => "Bad system call",
+            number => return format!("Signal {number}"),
+        }
+        .to_owned()
+    }
+
     /// The exit status a shell shows for a process that this signal ended.
     pub fn exit_code(self) -> i32 {
         128 + i32::from(self.0)

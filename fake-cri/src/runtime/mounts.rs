@@ -91,6 +91,8 @@ impl Runtime {
         for (name, at) in [("/resolv.conf", "/etc/resolv.conf"), ("/hostname", "/etc/hostname")] {
             tree.mount(own(at, sandbox.files.clone(), name, security.readonly_rootfs, "bind"));
         }
+        // What is deeper comes later, as runtimes sort them: a mount hides what was mounted below it.
+        points.sort_by_key(|mount| mount.at.components().count());
         for mount in points {
             tree.mount(mount);
         }

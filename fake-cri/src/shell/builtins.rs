@@ -302,6 +302,7 @@ async fn wait(shell: &mut Shell, rest: &[String]) -> Flow {
         };
         match ended {
             Some(exit) => {
+                shell.tell(exit).await;
                 let code = exit.code();
                 shell.status = if rest.is_empty() { 0 } else { code };
             }
@@ -372,8 +373,8 @@ async fn kill(shell: &mut Shell, rest: &[String]) -> i32 {
                 shell.complain(format!("kill: can't kill pid {number}: Operation not permitted")).await;
                 status = 1;
             }
-            Some(process) => {
-                signal.inspect(|s| process.signal(*s));
+            Some(target) => {
+                signal.inspect(|s| target.signal_from(&shell.process, *s));
                 tokio::task::yield_now().await;
             }
             None => {

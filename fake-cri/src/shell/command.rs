@@ -190,7 +190,7 @@ impl Shell {
             return Flow::Exit;
         }
         match self.launch(args, env, program) {
-            Some(child) => self.status = self.process.clone().wait_child(&child).await.code(),
+            Some(child) => self.status = self.reap(&child).await,
             None => self.cannot_fork().await,
         }
         Flow::Next

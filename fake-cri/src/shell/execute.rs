@@ -282,7 +282,7 @@ impl Shell {
         }
         drop(input);
         for child in children {
-            self.status = self.process.clone().wait_child(&child).await.code();
+            self.status = self.reap(&child).await;
         }
     }
 
@@ -340,7 +340,7 @@ impl Shell {
                     })
                 });
                 match child {
-                    Some(child) => self.status = self.process.clone().wait_child(&child).await.code(),
+                    Some(child) => self.status = self.reap(&child).await,
                     None => self.cannot_fork().await,
                 }
                 Flow::Next

@@ -332,7 +332,7 @@ impl Shell {
         let child = child.ok_or_else(|| "can't fork: Resource temporarily unavailable".to_owned())?;
         let output = read_all(&*reader, SUBSTITUTION_LIMIT).await;
         drop(reader);
-        self.status = self.process.clone().wait_child(&child).await.code();
+        self.status = self.reap(&child).await;
         self.substituted = Some(self.status);
         let output = output.map_err(|e| e.to_string())?;
         let mut text = String::from_utf8_lossy(&output).replace('\0', "");

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use brush_parser::ast::FunctionBody;
 
-use crate::os::{Code, Disposition, Launch, Process, Program, Signal};
+use crate::os::{Code, Disposition, Exit, Launch, Process, Program, Signal};
 
 /// A variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -150,6 +150,25 @@ impl Shell {
     pub fn launch(&self, args: Vec<String>, env: BTreeMap<String, String>, program: Program) -> Option<Process> {
         let launch = Launch { env, ..Launch::child(&self.process, args) };
         self.process.kernel().clone().launch(Some(&self.process), launch, program)
+    }
+
+    /// Waits for a child and tells, as ash does, of one that a signal ended. Its status.
+    pub async fn reap(&self, child: &Process) -> i32 {
+        let exit = self.process.clone().wait_child(child).await;
+        self.tell(exit).await;
+        exit.code()
+    }
+
+    /// Says what signal ended a child; INT and PIPE go without saying.
+    pub async fn tell(&self, exit: Exit) {
+        let signal = match exit {
+            Exit::Signal(signal) => signal,
+            Exit::OutOfMemory => Signal::KILL,
+            Exit::Code(_) => return,
+        };
+        if !matches!(signal, Signal::INT | Signal::PIPE) {
+            self.process.err(format!("{}\n", signal.description())).await;
+        }
     }
 
     /// A copy for a subshell that runs as `process`: traps that do something are gone, ignored signals stay ignored.

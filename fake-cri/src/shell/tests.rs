@@ -145,7 +145,8 @@ fn output(#[case] script: &str, #[case] expected: &str) {
 #[case("echo x > /nope/f", 1, "sh: can't create /nope/f: nonexistent directory\n")]
 #[case("cat /nope", 1, "cat: can't open '/nope': No such file or directory\n")]
 #[case("[ 1 -eq x ]", 2, "sh: x: bad number\n")]
-#[case("kill -9 $$", 137, "")]
+#[case("sh -c 'kill -9 $$'; exit $?", 137, "Killed\n")]
+#[case("kill -9 $$; exit 3", 3, "")]
 #[case("echo $((1/0))", 2, "sh: divide by zero\n")]
 fn failures(#[case] script: &str, #[case] code: i32, #[case] err: &str) {
     let (got, _, text) = run(script);
