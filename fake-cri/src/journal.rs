@@ -5,8 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use cri_proto::Document;
 use serde::Serialize;
-use serde_json::Value;
 use tokio::time::Instant;
 
 /// One call. Serialised with the same keys as recordings of real kubelets.
@@ -21,10 +21,10 @@ pub struct Entry {
     /// The rpc.
     pub rpc: String,
     /// Request as protobuf JSON.
-    pub request: Value,
+    pub request: Document,
     /// Reply as protobuf JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub response: Option<Value>,
+    pub response: Option<Document>,
     /// gRPC code in capitals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -83,7 +83,7 @@ impl Journal {
     }
 
     /// A call begins. Dropping what is returned without an end records that the client gave up.
-    pub(crate) fn begin(&self, rpc: &'static str, request: Value) -> Open {
+    pub(crate) fn begin(&self, rpc: &'static str, request: Document) -> Open {
         let seq = {
             let mut state = self.lock();
             state.next += 1;
@@ -114,17 +114,17 @@ pub(crate) struct Open {
     seq: u64,
     began: Instant,
     rpc: &'static str,
-    request: Option<Value>,
+    request: Option<Document>,
     pub(crate) fault: Option<String>,
 }
 
 impl Open {
     /// Ends it.
-    pub(crate) fn end(mut self, result: Result<Option<Value>, &tonic::Status>) {
+    pub(crate) fn end(mut self, result: Result<Option<Document>, &tonic::Status>) {
         self.close(result.map_err(|status| (format!("{:?}", status.code()), status.message().to_owned())));
     }
 
-    fn close(&mut self, result: Result<Option<Value>, (String, String)>) {
+    fn close(&mut self, result: Result<Option<Document>, (String, String)>) {
         let Some(request) = self.request.take() else { return };
         let (response, code, error) = match result {
             Ok(response) => (response, None, None),

@@ -188,6 +188,7 @@ impl Runtime {
                 container.exit_code = 255;
                 container.reason = "Unknown".to_owned();
                 container.finished_at = now;
+                self.ledger.closed("process", &container.id);
             }
             container.log.close();
         }

@@ -2,17 +2,16 @@
 
 use std::{future::Future, sync::Arc};
 
-use cri_proto::to_json;
+use cri_proto::Document;
 use prost_reflect::ReflectMessage;
-use serde_json::Value;
 use tonic::{Request, Response, Status};
 
 use crate::{
     faults::{Action, Call},
-    model::find,
     runtime::Runtime,
 };
 
+mod about;
 mod image;
 mod runtime;
 
@@ -24,14 +23,6 @@ pub(crate) struct Service {
     pub(crate) cut: Arc<tokio::sync::Notify>,
 }
 
-/// What a call is about, in names.
-#[derive(Default)]
-struct About {
-    pod: Option<String>,
-    container: Option<String>,
-    image: Option<String>,
-}
-
 impl Service {
     /// Runs a call with everything around it.
     pub(crate) async fn call<Req, Resp, F, Fut>(
@@ -41,22 +32,21 @@ impl Service {
         run: F,
     ) -> Result<Response<Resp>, Status>
     where
-        Req: ReflectMessage,
-        Resp: ReflectMessage,
+        Req: ReflectMessage + Clone + 'static,
+        Resp: ReflectMessage + Clone + 'static,
         F: FnOnce(Arc<Runtime>, Req) -> Fut,
         Fut: Future<Output = Result<Resp, Status>>,
     {
         let request = request.into_inner();
-        let json = to_json(&request);
-        let about = self.about(&json);
-        self.check_contract(rpc, &json);
+        let about = about::about(&self.runtime, &request);
+        about::check_contract(&self.runtime, &request);
         let action = self.runtime.faults.decide(&Call {
             rpc,
             pod: about.pod.as_deref(),
             container: about.container.as_deref(),
             image: about.image.as_deref(),
         });
-        let mut open = self.runtime.journal.begin(rpc, json);
+        let mut open = self.runtime.journal.begin(rpc, Document::of(request.clone()));
         open.fault = action.name();
         if action == Action::Cut {
             self.cut.notify_waiters();
@@ -73,7 +63,7 @@ impl Service {
         }
         match result {
             Ok(response) => {
-                open.end(Ok(Some(to_json(&response))));
+                open.end(Ok(Some(Document::of(response.clone()))));
                 Ok(Response::new(response))
             }
             Err(status) => {
@@ -91,12 +81,12 @@ impl Service {
         run: F,
     ) -> Result<Response<T>, Status>
     where
-        Req: ReflectMessage,
+        Req: ReflectMessage + Clone + 'static,
         F: FnOnce(&Arc<Runtime>, Req) -> Result<T, Status>,
     {
         let request = request.into_inner();
         let action = self.runtime.faults.decide(&Call { rpc, ..Call::default() });
-        let mut open = self.runtime.journal.begin(rpc, to_json(&request));
+        let mut open = self.runtime.journal.begin(rpc, Document::of(request.clone()));
         open.fault = action.name();
         let result = match action.before().await {
             Ok(()) => run(&self.runtime, request),
@@ -110,57 +100,6 @@ impl Service {
             Err(status) => {
                 open.end(Err(&status));
                 Err(status)
-            }
-        }
-    }
-
-    fn about(&self, request: &Value) -> About {
-        let text = |pointer: &str| request.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let state = self.runtime.lock();
-        let mut about = About {
-            pod: text("/sandbox_config/metadata/name"),
-            image: text("/image/image").or_else(|| text("/config/image/user_specified_image")),
-            ..About::default()
-        };
-        let mut sandbox = text("/pod_sandbox_id");
-        if let Some(container) = text("/container_id").as_deref().and_then(|id| find(&state.containers, id)) {
-            about.container = Some(container.metadata().name);
-            sandbox = Some(container.sandbox.clone());
-        } else if request.get("pod_sandbox_id").is_some() {
-            about.container = text("/config/metadata/name");
-        } else if request.get("config").is_some() {
-            about.pod = text("/config/metadata/name");
-        }
-        if let Some(sandbox) = sandbox.as_deref().and_then(|id| find(&state.sandboxes, id)) {
-            about.pod = Some(sandbox.metadata().name);
-        }
-        about
-    }
-
-    /// What no client may do, whatever the answer is.
-    fn check_contract(&self, rpc: &str, request: &Value) {
-        let ledger = &self.runtime.ledger;
-        if rpc == "StopContainer" {
-            let timeout = request.get("timeout").and_then(Value::as_str).and_then(|t| t.parse::<i64>().ok());
-            if timeout.is_some_and(|t| t < 0) {
-                ledger.violated("StopContainer with a negative timeout".to_owned());
-            }
-        }
-        if rpc == "CreateContainer" {
-            let sandbox = request.get("pod_sandbox_id").and_then(Value::as_str).unwrap_or_default();
-            if find(&self.runtime.lock().sandboxes, sandbox).is_none() {
-                ledger.violated(format!("CreateContainer in the unknown sandbox {sandbox:?}"));
-            }
-            for part in ["/config/metadata/name", "/sandbox_config/metadata/uid"] {
-                if request.pointer(part).is_none() {
-                    ledger.violated(format!("CreateContainer without {part}"));
-                }
-            }
-        }
-        if rpc == "StartContainer" {
-            let id = request.get("container_id").and_then(Value::as_str).unwrap_or_default();
-            if find(&self.runtime.lock().containers, id).is_none() {
-                ledger.violated(format!("StartContainer of the unknown container {id:?}"));
             }
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Everything is generated at build time from `proto/runtime/v1/api.proto`; nothing generated is kept.
 
+mod document;
 pub mod json;
 
 /// The `runtime.v1` package: messages, enums, `runtime_service_*` and `image_service_*`.
@@ -10,6 +11,7 @@ pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/runtime.v1.rs"));
 }
 
+pub use document::Document;
 pub use json::{descriptor_pool, from_json, to_json};
 
 /// The API version that kubelets send in `VersionRequest.version`.

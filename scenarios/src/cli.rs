@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod explain;
+mod fuzz;
 mod template;
 
 /// Runs scenarios of pod lifecycle against a kubelet, in virtual or real time.
@@ -39,6 +40,8 @@ enum Command {
     Check(Which),
     /// Says in words what scenarios do.
     Explain(Which),
+    /// Makes up random scenarios and runs them; keeps those that fail, made smaller.
+    Fuzz(fuzz::Fuzz),
     /// Prints the JSON schema of scenario files, for editors.
     Schema,
     /// Writes a scenario to start from.
@@ -121,6 +124,7 @@ pub fn main(cli: Cli, around: &mut Surroundings<'_>) -> io::Result<u8> {
             Ok(code)
         }
         Command::Explain(which) => which.each(around, explain::explain),
+        Command::Fuzz(fuzz) => fuzz.main(around),
         Command::Schema => {
             around.out.write_all(format::schema().as_bytes())?;
             Ok(0)

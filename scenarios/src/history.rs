@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use cri_proto::Document;
 use serde_json::{Value, json};
 use tokio::{sync::Notify, time::Instant};
 
@@ -86,9 +87,9 @@ pub struct Call {
     /// Its name.
     pub rpc: String,
     /// The request as protobuf JSON.
-    pub request: Value,
+    pub request: Document,
     /// The reply as protobuf JSON.
-    pub response: Option<Value>,
+    pub response: Option<Document>,
     /// The gRPC code in capitals: `OK`, `NOT_FOUND` …
     pub code: String,
     /// The gRPC message of a failure.

@@ -5,6 +5,7 @@ pub mod check;
 pub mod cli;
 pub mod corpus;
 pub mod format;
+pub mod fuzz;
 pub mod history;
 pub mod http;
 pub mod matcher;

@@ -1,11 +1,13 @@
 //! The values of the configuration and of the node that the runtime half works with. Decides nothing: each value has one source.
 
+use std::time::Duration;
+
 use world::machine::Facts;
 
 use super::{Allocatable, ReservationError};
 use crate::{
     config::{CgroupDriver, KubeletConfig},
-    runtime::{self, ContainerGcPolicy, ImageSettings, RuntimeSettings},
+    runtime::{self, ContainerGcPolicy, ImageSettings, RuntimeSettings, backoff},
 };
 
 /// Settings for the runtime half. `driver` is what the runtime says about control groups, or else the configuration.
@@ -18,6 +20,7 @@ pub fn runtime_settings(
     driver: CgroupDriver,
 ) -> Result<RuntimeSettings, ReservationError> {
     let allocatable = Allocatable::of(config, &facts)?;
+    let (crash_loop_initial, crash_loop_max) = crash_loop(config);
     Ok(RuntimeSettings {
         root_dir: config.root_dir.clone(),
         pod_logs_dir: config.pod_logs_dir.clone(),
@@ -36,7 +39,8 @@ pub fn runtime_settings(
         cpu_cfs_quota_period: config.cpu_cfs_quota_period,
         seccomp_default: config.seccomp_default,
         single_process_oom_kill: config.single_process_oom_kill,
-        crash_loop_max: config.max_container_restart_period,
+        crash_loop_initial,
+        crash_loop_max,
         gc: ContainerGcPolicy {
             min_age: config.minimum_container_ttl,
             max_per_container: config.max_dead_containers_per_container,
@@ -53,6 +57,20 @@ pub fn runtime_settings(
         allocatable_memory: allocatable.memory,
         ..RuntimeSettings::new(&config.node_name, facts)
     })
+}
+
+/// First and longest wait of crash loops: a gate makes both shorter, and what the operator wrote has the last word on the longest.
+fn crash_loop(config: &KubeletConfig) -> (Duration, Duration) {
+    let written = config.max_container_restart_period;
+    let (initial, default) = match config.feature_gates.enabled("ReduceDefaultCrashLoopBackOffDecay") {
+        true => (Duration::from_secs(1), Duration::from_secs(60)),
+        false => (backoff::INITIAL, backoff::MAX),
+    };
+    let longest = match config.feature_gates.enabled("KubeletCrashLoopBackOffMax") {
+        true if written != backoff::MAX => written,
+        _ => default,
+    };
+    (initial.min(longest), longest)
 }
 
 #[cfg(test)]

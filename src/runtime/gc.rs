@@ -1,6 +1,9 @@
 //! Removal of what is dead: containers, sandboxes, log directories, links that lead nowhere. As kubelet 1.36's container collector.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::PoisonError,
+};
 
 use jiff::SignedDuration;
 use world::files::FileKind;
@@ -99,8 +102,22 @@ impl RuntimeManager {
         }
     }
 
-    /// Removes a container with its log files and its link.
+    /// Removes a container with its log files and its link; nothing if somebody else is at it.
     pub(crate) async fn remove_container(&self, id: &ContainerId) -> Result<(), CriError> {
+        let removing = || self.removing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !removing().insert(id.id.clone()) {
+            return Ok(());
+        }
+        // However it ends, and if it is given up.
+        let done = scopeguard(|| {
+            removing().remove(&id.id);
+        });
+        let removed = self.remove_container_alone(id).await;
+        drop(done);
+        removed
+    }
+
+    async fn remove_container_alone(&self, id: &ContainerId) -> Result<(), CriError> {
         let status = match self.cri.container_status(&id.id, false).await {
             Err(error) if error.is_not_found() => return Ok(()),
             other => other?,
@@ -196,6 +213,17 @@ impl RuntimeManager {
             }
         }
     }
+}
+
+/// Does something when it is dropped.
+fn scopeguard<F: FnMut()>(done: F) -> impl Drop {
+    struct Guard<F: FnMut()>(F);
+    impl<F: FnMut()> Drop for Guard<F> {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+    Guard(done)
 }
 
 /// Sandboxes to remove: neither READY nor used; the newest stays unless all must go.

@@ -110,7 +110,10 @@ impl RuntimeManager {
             pod.sandboxes.sort_by(|a, b| {
                 (Reverse((a.attempt, a.created_at)), &a.id).cmp(&(Reverse((b.attempt, b.created_at)), &b.id))
             });
-            pod.containers.sort_by(|a, b| (Reverse(a.created_at), &a.id).cmp(&(Reverse(b.created_at), &b.id)));
+            // Of two that were made at one moment the later attempt is the newer.
+            pod.containers.sort_by(|a, b| {
+                (Reverse((a.created_at, a.attempt)), &a.id).cmp(&(Reverse((b.created_at, b.attempt)), &b.id))
+            });
         }
         Ok(pods)
     }
@@ -140,7 +143,10 @@ impl RuntimeManager {
         pod.sandboxes.sort_by(|a, b| {
             (Reverse((a.attempt, a.created_at)), &a.id).cmp(&(Reverse((b.attempt, b.created_at)), &b.id))
         });
-        pod.containers.sort_by(|a, b| (Reverse(a.created_at), &a.id).cmp(&(Reverse(b.created_at), &b.id)));
+        pod.containers.sort_by(|a, b| {
+            let (one, two) = ((a.created_at, a.restart_count), (b.created_at, b.restart_count));
+            (Reverse(one), &a.id).cmp(&(Reverse(two), &b.id))
+        });
         Ok(pod)
     }
 

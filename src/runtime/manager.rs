@@ -1,7 +1,10 @@
 //! The runtime half of the kubelet behind one value: its parts and what is remembered between syncs. What each call does is in the modules
 //! `listing`, `execute`, `start`, `kill` and `gc`.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use cri_proto::v1;
 use futures_util::Stream;
@@ -12,10 +15,7 @@ use crate::{
     images::ImageManager,
     observer::Observer,
     resources::swap,
-    runtime::{
-        Recorder, RuntimeSettings,
-        backoff::{Backoff, INITIAL},
-    },
+    runtime::{Recorder, RuntimeSettings, backoff::Backoff},
 };
 
 /// State of the runtime, as its Status call tells.
@@ -40,6 +40,8 @@ pub struct RuntimeManager {
     pub(crate) recorder: Recorder,
     pub(crate) images: ImageManager,
     backoff: Mutex<Backoff>,
+    /// Containers that somebody is removing.
+    pub(crate) removing: Mutex<BTreeSet<String>>,
     termination_logs: Mutex<Rng>,
 }
 
@@ -55,9 +57,19 @@ impl RuntimeManager {
         settings.swap_controller |= swap::controller_available(&world.files, settings.facts.cgroups);
         let recorder = Recorder::new(world.clock.clone(), observer);
         let images = ImageManager::new(world.clone(), cri.clone(), recorder.clone(), &settings.images);
-        let backoff = Mutex::new(Backoff::new(INITIAL, settings.crash_loop_max));
+        let backoff = Mutex::new(Backoff::new(settings.crash_loop_initial, settings.crash_loop_max));
         let termination_logs = Mutex::new(world.random.fork("termination-log"));
-        Arc::new(Self { world, tasks, cri, settings, recorder, images, backoff, termination_logs })
+        Arc::new(Self {
+            world,
+            tasks,
+            cri,
+            settings,
+            recorder,
+            images,
+            backoff,
+            removing: Mutex::default(),
+            termination_logs,
+        })
     }
 
     /// The CRI client, for what is not pods: streaming, statistics, image collection.

@@ -142,7 +142,7 @@ async fn played(sim: SimWorld, tasks: Tasks, manifest: Vec<u8>, removed_after: u
     entries.sort_by(|a, b| a.t.total_cmp(&b.t));
     let empty = Value::Null;
     let words =
-        entries.iter().filter_map(|e| word(&e.rpc, &e.request, &mut names, e.response.as_ref().unwrap_or(&empty)));
+        entries.iter().filter_map(|e| word(&e.rpc, &e.request, &mut names, e.response.as_deref().unwrap_or(&empty)));
     let words = once(words.collect());
     assert_eq!(fake.ledger().violations(), [""; 0]);
     words

@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use world::machine::Facts;
 
+use crate::runtime::backoff;
+
 /// Who makes control groups, as far as their names go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CgroupDriver {
@@ -92,6 +94,8 @@ pub struct RuntimeSettings {
     pub single_process_oom_kill: Option<bool>,
     /// Whether the kernel has a swap controller for the kubelet's own group.
     pub swap_controller: bool,
+    /// First crash-loop back-off.
+    pub crash_loop_initial: Duration,
     /// Longest crash-loop back-off.
     pub crash_loop_max: Duration,
     /// `--*-dead-containers*` and the minimum age.
@@ -126,7 +130,8 @@ impl RuntimeSettings {
             seccomp_default: false,
             single_process_oom_kill: None,
             swap_controller: false,
-            crash_loop_max: Duration::from_secs(300),
+            crash_loop_initial: backoff::INITIAL,
+            crash_loop_max: backoff::MAX,
             gc: ContainerGcPolicy::default(),
             images: ImageSettings::default(),
             facts,

@@ -125,6 +125,14 @@ fn settle(workers: &Workers, uid: &str, phase: Phase, outcome: Outcome) {
         Outcome::Failed(None) => Some(workers.jitter(BACK_OFF).min(workers.parts().sync_frequency.mul_f64(1.5))),
         _ => None,
     };
+    // Whatever else it waits for, a pod ends when it has been active for long enough.
+    let deadline = match view(workers, uid) {
+        Some((Phase::Sync, Subject::Wanted(pod))) if phase == Phase::Sync => {
+            // A sync that could not even look at the pod is not tried again at once.
+            sync::deadline(workers, &pod).map(|at| at.max(Instant::now() + Duration::from_secs(1)))
+        }
+        _ => None,
+    };
     let mut table = workers.table();
     let Some(slot) = table.slots.get_mut(uid) else { return };
     match outcome {
@@ -143,4 +151,5 @@ fn settle(workers: &Workers, uid: &str, phase: Phase, outcome: Outcome) {
         Outcome::Interrupted => Some(Instant::now()),
         _ => wait.map(|wait| Instant::now() + wait),
     };
+    slot.due = [slot.due, deadline].into_iter().flatten().min();
 }

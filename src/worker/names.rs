@@ -40,15 +40,18 @@ impl Names {
         true
     }
 
-    /// A pod has ended, or will never start. Who waits for its name, first come.
+    /// A pod has ended, or will never start. Who waits for a name that nobody has now, first come.
     pub fn release(&mut self, uid: &str) -> Option<String> {
+        let waited = self.waiting.iter().find(|(_, waiting)| waiting.iter().any(|u| u == uid)).map(|(name, _)| name);
+        let owned = self.owner.iter().find(|(_, owner)| *owner == uid).map(|(name, _)| name);
+        let name = owned.or(waited)?.clone();
         self.waiting.retain(|_, waiting| {
             waiting.retain(|u| u != uid);
             !waiting.is_empty()
         });
-        let name = self.owner.iter().find(|(_, owner)| *owner == uid).map(|(name, _)| name.clone())?;
-        self.owner.remove(&name);
-        self.waiting.get(&name).and_then(|w| w.front().cloned())
+        self.owner.retain(|_, owner| owner != uid);
+        // One who gave up while it was its turn passes the turn on.
+        if self.owner.contains_key(&name) { None } else { self.waiting.get(&name).and_then(|w| w.front().cloned()) }
     }
 }
 
@@ -67,5 +70,20 @@ mod tests {
         assert_eq!(names.release("1").as_deref(), Some("2"));
         assert!(!names.try_start("web", "3", |_| true), "2 came first");
         assert!(names.try_start("web", "3", |uid| uid != "2"), "2 has given up");
+    }
+
+    #[test]
+    fn one_who_gives_up_in_its_turn_passes_it_on() {
+        let mut names = Names::default();
+        for uid in ["1", "2", "3"] {
+            names.queue("web", uid);
+        }
+        assert!(names.try_start("web", "1", |_| true));
+        assert_eq!(names.release("1").as_deref(), Some("2"), "2 is woken");
+        assert_eq!(names.release("2").as_deref(), Some("3"), "but was removed before it ran");
+        assert!(names.try_start("web", "3", |_| true));
+        names.queue("web", "4");
+        names.queue("web", "5");
+        assert_eq!(names.release("4"), None, "3 still has the name");
     }
 }

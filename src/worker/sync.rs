@@ -113,7 +113,7 @@ pub(super) async fn sync(workers: &Workers, pod: &Arc<Pod>, synced: Stamp, termi
         parts.pleg.request_relist(uid);
     }
     match result.error() {
-        None => deadline(workers, pod),
+        None => Outcome::Done,
         Some(error) => {
             tracing::error!(
                 pod = format!("{}/{}", api_pod::namespace(pod), api_pod::name(pod)),
@@ -125,19 +125,14 @@ pub(super) async fn sync(workers: &Workers, pod: &Arc<Pod>, synced: Stamp, termi
     }
 }
 
-/// A pod that may only be active for a time is looked at when that time is over.
-fn deadline(workers: &Workers, pod: &Arc<Pod>) -> Outcome {
-    let Some(limit) = api_pod::spec(pod).active_deadline_seconds else { return Outcome::Done };
+/// When a pod that may only be active for a time has been so for long enough.
+pub(super) fn deadline(workers: &Workers, pod: &Arc<Pod>) -> Option<Instant> {
+    let limit = api_pod::spec(pod).active_deadline_seconds?;
     let parts = workers.parts();
-    let start = parts.status.get(api_pod::uid(pod)).and_then(|s| s.start_time);
-    let Some(start) = start else { return Outcome::Done };
-    let left = limit.saturating_sub(parts.world.clock.now().duration_since(start.0).as_secs());
-    match u64::try_from(left) {
-        Ok(left) if left < parts.sync_frequency.as_secs() => {
-            Outcome::Failed(Some(Instant::now() + std::time::Duration::from_secs(left.max(1))))
-        }
-        _ => Outcome::Done,
-    }
+    let start = parts.status.get(api_pod::uid(pod))?.start_time?;
+    let passed = parts.world.clock.now().duration_since(start.0);
+    let left = jiff::SignedDuration::from_secs(limit).saturating_sub(passed);
+    Some(Instant::now() + std::time::Duration::try_from(left).unwrap_or_default())
 }
 
 /// Stops the pod's containers and its sandbox.

@@ -231,8 +231,8 @@ async fn play(case: &Case, sim: &SimWorld, tasks: &Tasks) -> Run {
         t: since(e.t),
         dur: e.dur,
         rpc: e.rpc.clone(),
-        request: e.request.clone(),
-        response: e.response.clone().unwrap_or_default(),
+        request: e.request.json().clone(),
+        response: e.response.as_ref().map(|r| r.json().clone()).unwrap_or_default(),
     });
     let shown = std::mem::take(&mut *shown.0.lock().unwrap_or_else(PoisonError::into_inner));
     Run { calls: calls.collect(), shown, tree }

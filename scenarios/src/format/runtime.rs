@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fake_cri::{Config, Personality, behaviours::Behaviour, catalogue::ImageSpec, faults::Fault};
+use fake_cri::{Config, Personality, behaviours::Behaviour, catalogue::ImageSpec, events::EventFaults, faults::Fault};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,8 @@ pub struct RuntimeSetup {
     pub faults: Vec<Fault>,
     /// Whether it offers container events. Yes if it is not given.
     pub events: Option<bool>,
+    /// What happens to container events on their way. Nothing if it is not given.
+    pub event_faults: EventFaults,
     /// How long a pull takes.
     pub pull_latency: Option<Length>,
 }

@@ -59,7 +59,7 @@ pub fn line(entry: &Entry) -> String {
         What::PodGone { name, .. } => format!("pod      {name} is gone"),
         What::Event(e) => format!("event    {} {} {}: {}", e.kind, e.object, e.reason, e.message),
         What::Call(c) => {
-            let about = about(&c.request, c.response.as_ref());
+            let about = about(&c.request, c.response.as_deref());
             let code = if c.code == "OK" {
                 String::new()
             } else {

@@ -23,7 +23,7 @@ fn result(end: impl FnOnce(&crate::format::Scenario) -> Ending) -> RunResult {
             seq: 1,
             took: Duration::from_millis(2),
             rpc: rpc.to_owned(),
-            request: json!({"container_id": "abc"}),
+            request: json!({"container_id": "abc"}).into(),
             response: None,
             code: code.to_owned(),
             error: (code != "OK").then(|| "no such container".to_owned()),

@@ -29,9 +29,11 @@ impl Fake {
         tasks: &Tasks,
         history: &History,
     ) -> Result<Self, TargetError> {
-        let mut config = scenario.runtime.clone().unwrap_or_default().config().map_err(TargetError::Scenario)?;
+        let setup = scenario.runtime.clone().unwrap_or_default();
+        let mut config = setup.config().map_err(TargetError::Scenario)?;
         config.listen = address();
         let fake = FakeCri::start(world, config, tasks).await.map_err(|e| TargetError::Scenario(e.to_string()))?;
+        fake.set_event_faults(setup.event_faults);
         let history = history.clone();
         fake.journal().listen(Arc::new(move |entry: &Entry| history.push(What::Call(call(entry)))));
         Ok(Self(fake))
