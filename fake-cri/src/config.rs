@@ -45,6 +45,8 @@ impl Personality {
 pub struct Config {
     /// Where it listens.
     pub listen: Address,
+    /// Where clients of Exec, Attach and PortForward are sent; port 0 lets the system choose.
+    pub streaming: Address,
     /// Whose habits it has.
     pub personality: Personality,
     /// Pod addresses come from here.
@@ -84,6 +86,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: Address::unix("/run/podlab/cri.sock"),
+            streaming: Address::tcp("127.0.0.1", 0),
             personality: Personality::Containerd,
             pod_cidr: IpNet::new(std::net::IpAddr::from([10, 85, 0, 0]), 16).expect("16 bits fit an IPv4 address"),
             images: Catalogue::standard(),

@@ -18,6 +18,8 @@ pub mod os;
 pub mod rootfs;
 pub mod server;
 pub mod shell;
+pub mod stdio;
+pub mod streaming;
 
 mod runtime;
 mod service;

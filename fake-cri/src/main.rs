@@ -19,6 +19,9 @@ struct Arguments {
     /// Where to listen: unix:///PATH.
     #[arg(long)]
     listen: Address,
+    /// Where clients of exec, attach and port-forward are sent: HOST:PORT, port 0 for any.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    streaming: Address,
     /// Whose habits to have: containerd, containerd-1.6 or crio.
     #[arg(long, default_value = "containerd", value_parser = personality)]
     personality: Personality,
@@ -63,6 +66,7 @@ const SCRIPT_BYTES: u64 = 10 * 1024 * 1024;
 fn config(arguments: &Arguments, world: &World) -> anyhow::Result<Config> {
     let mut config = Config::of(arguments.personality);
     config.listen = arguments.listen.clone();
+    config.streaming = arguments.streaming.clone();
     config.pod_cidr = arguments.pod_ips;
     // The journal on disk is whole; memory keeps the end of it.
     config.journal_limit = 1000;

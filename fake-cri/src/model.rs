@@ -10,6 +10,7 @@ use crate::{
     catalogue::Image,
     logs::Log,
     os::{FileTree, Kernel, Namespaces, Process},
+    stdio::Stdio,
 };
 
 /// A sandbox.
@@ -68,6 +69,8 @@ pub struct Container {
     pub order: u64,
     /// Its log.
     pub log: Arc<Log>,
+    /// What goes in and out of its first process.
+    pub stdio: Arc<Stdio>,
     /// Its first process, once started.
     pub process: Option<Process>,
     /// Its processes.

@@ -17,6 +17,7 @@ pub mod seccomp;
 pub mod servers;
 pub mod signal;
 pub mod surroundings;
+pub mod terminal;
 
 pub use confinement::{Cgroup, Confinement};
 pub use errno::Errno;
@@ -27,6 +28,7 @@ pub use pipe::{Descriptor, OpenFile};
 pub use process::{Credentials, Process};
 pub use signal::{Disposition, Signal};
 pub use surroundings::Surroundings;
+pub use terminal::Terminal;
 
 /// Numbers of a process within its kernel.
 pub type Pid = u32;

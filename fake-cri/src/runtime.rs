@@ -8,7 +8,7 @@ use std::{
 
 use cri_proto::v1::{ContainerEventResponse, ContainerEventType};
 use tonic::Status;
-use world::{Tasks, World, random, sim::MemoryFiles};
+use world::{Tasks, World, net::Address, random, sim::MemoryFiles};
 
 use crate::{
     catalogue::{Catalogue, ImageKind},
@@ -21,10 +21,12 @@ use crate::{
     network::Addresses,
     os::{Kernel, Namespaces, Surroundings, namespaces::Beginning},
     rootfs,
+    streaming::Tokens,
 };
 
 mod containers;
 mod exec;
+mod forward;
 mod images;
 mod launch;
 mod metrics;
@@ -33,6 +35,8 @@ mod ports;
 mod sandboxes;
 mod security;
 mod stats;
+
+pub(crate) use exec::KillOnDrop;
 
 /// A fake runtime. Shared by all connections.
 #[derive(Debug)]
@@ -55,6 +59,9 @@ pub struct Runtime {
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
     pub(crate) ledger: Ledger,
+    pub(crate) tokens: Tokens,
+    /// Where the streaming server listens, while it does.
+    streaming: Mutex<Option<Address>>,
 }
 
 /// `NotFound`, in the words of the common runtimes.
@@ -80,6 +87,8 @@ impl Runtime {
             faults,
             journal: Journal::new(config.journal_limit),
             ledger: Ledger::default(),
+            tokens: Tokens::new(world.random.fork("fake-cri/tokens")),
+            streaming: Mutex::default(),
             processes,
             config,
             world,
@@ -96,6 +105,15 @@ impl Runtime {
 
     fn forwarders(&self) -> MutexGuard<'_, ports::Forwarders> {
         self.forwarders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the streaming server listens; `None` while it does not.
+    pub(crate) fn streaming_address(&self) -> Option<Address> {
+        self.streaming.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_streaming_address(&self, address: Option<Address>) {
+        *self.streaming.lock().unwrap_or_else(PoisonError::into_inner) = address;
     }
 
     fn new_id(&self) -> String {

@@ -86,6 +86,10 @@ impl FakeCri {
         let listener = self.runtime.world.net.listen(&self.address).await;
         let listener = listener.map_err(|source| StartError::Listen { address: self.address.clone(), source })?;
         let serving = self.tasks.child("server");
+        let streaming = crate::streaming::start(&self.runtime, &serving).await;
+        let streaming = streaming
+            .map_err(|source| StartError::Listen { address: self.runtime.config.streaming.clone(), source })?;
+        self.runtime.set_streaming_address(Some(streaming));
         let runtime_service = RuntimeServiceServer::new(self.service.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
@@ -119,6 +123,8 @@ impl FakeCri {
             serving.shutdown().await;
         }
         self.service.cut.notify_waiters();
+        self.runtime.set_streaming_address(None);
+        self.runtime.tokens.clear();
         self.runtime.events.close_all();
         match aftermath {
             Aftermath::PodsRunOn => {}
@@ -133,6 +139,11 @@ impl FakeCri {
     /// Where it listens.
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Where clients of Exec, Attach and PortForward are sent; `None` while it does not serve.
+    pub fn streaming_address(&self) -> Option<Address> {
+        self.runtime.streaming_address()
     }
 
     /// Every call.

@@ -25,9 +25,14 @@ pub trait OpenFile: Send + Sync + fmt::Debug {
     /// Writes all of `bytes`, waiting while the other side is full.
     fn write<'a>(&'a self, bytes: &'a [u8]) -> BoxFuture<'a, Result<(), Errno>>;
 
+    /// The terminal that it is, if it is one.
+    fn terminal(&self) -> Option<&super::Terminal> {
+        None
+    }
+
     /// Whether it is a terminal.
     fn is_terminal(&self) -> bool {
-        false
+        self.terminal().is_some()
     }
 }
 

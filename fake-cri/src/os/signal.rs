@@ -31,6 +31,8 @@ impl Signal {
     pub const TERM: Self = Self(15);
     /// A system call that a filter kills for.
     pub const SYS: Self = Self(31);
+    /// The size of the terminal's window has changed.
+    pub const WINCH: Self = Self(28);
     /// A child ended.
     pub const CHLD: Self = Self(17);
 

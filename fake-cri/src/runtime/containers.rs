@@ -12,6 +12,7 @@ use crate::{
     logs::Log,
     model::{Container, find},
     os::{Exit, Signal},
+    stdio::Stdio,
 };
 
 impl Runtime {
@@ -65,6 +66,7 @@ impl Runtime {
             return Err(Status::invalid_argument("the log path leaves the log directory"));
         }
         let id = self.new_id();
+        let log = Arc::new(Log::new(self.world.clone(), log_path));
         let linux = config.linux.clone().unwrap_or_default();
         let mounted_images = self.mounted_images(&config);
         let mut container = Container {
@@ -80,7 +82,8 @@ impl Runtime {
             reason: String::new(),
             message: String::new(),
             order: 0,
-            log: Arc::new(Log::new(self.world.clone(), log_path)),
+            stdio: Stdio::new(log.clone()),
+            log,
             process: None,
             kernel: None,
             tree: None,
@@ -196,9 +199,10 @@ impl Runtime {
                 self.ledger.opened("process", &container.id);
                 self.announce(&container.id, ContainerEventType::ContainerStartedEvent, &container.sandbox);
                 let runtime = self.clone();
-                let (id, process) = (container.id.clone(), started.process);
+                let (id, process, stdio) = (container.id.clone(), started.process, container.stdio.clone());
                 drop(self.processes.spawn("watch", async move {
                     let exit = process.wait().await;
+                    stdio.close();
                     runtime.exited(&id, exit);
                 }));
                 Ok(())

@@ -39,7 +39,7 @@ fn kill_tree(process: &Process) {
 }
 
 /// Kills what runs when the client goes away.
-struct KillOnDrop(Option<Process>);
+pub(crate) struct KillOnDrop(pub(crate) Option<Process>);
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
@@ -96,7 +96,7 @@ impl Runtime {
             (1, out_writer as Descriptor),
             (2, err_writer as Descriptor),
         ]);
-        let process = self.execute(&container, &request.cmd, descriptors).await?;
+        let process = self.execute(&container, &request.cmd, descriptors, false).await?;
         let mut guard = KillOnDrop(Some(process.clone()));
         let finished = async {
             let (stdout, stderr, exit) = tokio::join!(biased; collect(out), collect(err), process.wait());
@@ -110,12 +110,13 @@ impl Runtime {
         Ok(response)
     }
 
-    /// Starts a command in a running container.
+    /// Starts a command in a running container; `tty` if its descriptors are a terminal.
     pub(crate) async fn execute(
         self: &Arc<Self>,
         container: &crate::model::Container,
         command: &[String],
         descriptors: BTreeMap<u32, Descriptor>,
+        tty: bool,
     ) -> Result<Process, Status> {
         let sandbox = self.sandbox(&container.sandbox)?;
         let (Some(kernel), Some(tree)) = (container.kernel.clone(), container.tree.clone()) else {
@@ -127,9 +128,13 @@ impl Runtime {
         } else {
             &container.config.working_dir
         };
+        let mut env = self.environment(container, &sandbox);
+        if tty {
+            env.entry("TERM".to_owned()).or_insert_with(|| "xterm".to_owned());
+        }
         let launch = Launch {
             args: command.to_vec(),
-            env: self.environment(container, &sandbox),
+            env,
             cwd: cwd.clone(),
             credentials,
             files: tree,

@@ -13,13 +13,8 @@ use crate::{
     applets,
     behaviours::play,
     catalogue::ImageKind,
-    logs::Stream,
     model::{Container, Sandbox},
-    os::{
-        Credentials, Descriptor, FileTree, Kernel, Launch, Process, Program, Surroundings,
-        pipe::{Null, Sink},
-        servers,
-    },
+    os::{Credentials, FileTree, Kernel, Launch, Process, Program, Surroundings, servers},
 };
 
 /// A container that has started.
@@ -168,10 +163,7 @@ impl Runtime {
         } else {
             args.extend(container.config.args.iter().cloned());
         }
-        let output = |stream: Stream| -> Descriptor {
-            let log = container.log.clone();
-            Arc::new(Sink(move |bytes: &[u8]| log.write(stream, bytes)))
-        };
+        let [stdin, stdout, stderr] = container.stdio.open(&kernel, container.config.stdin, container.config.tty);
         let cwd = if container.config.working_dir.is_empty() {
             &container.image.working_dir
         } else {
@@ -183,11 +175,7 @@ impl Runtime {
             cwd: cwd.clone(),
             credentials: credentials.clone(),
             files: tree.clone(),
-            descriptors: BTreeMap::from([
-                (0, Arc::new(Null) as Descriptor),
-                (1, output(Stream::Stdout)),
-                (2, if container.config.tty { output(Stream::Stdout) } else { output(Stream::Stderr) }),
-            ]),
+            descriptors: BTreeMap::from([(0, stdin), (1, stdout), (2, stderr)]),
             dispositions: BTreeMap::new(),
             confinement,
         };

@@ -189,15 +189,15 @@ impl RuntimeService for Service {
     }
 
     async fn exec(&self, request: Request<v1::ExecRequest>) -> Reply<v1::ExecResponse> {
-        self.call("Exec", request, |_, _| async move { Err(unimplemented("Exec")) }).await
+        self.call("Exec", request, |runtime, request| async move { runtime.exec_url(request) }).await
     }
 
     async fn attach(&self, request: Request<v1::AttachRequest>) -> Reply<v1::AttachResponse> {
-        self.call("Attach", request, |_, _| async move { Err(unimplemented("Attach")) }).await
+        self.call("Attach", request, |runtime, request| async move { runtime.attach_url(request) }).await
     }
 
     async fn port_forward(&self, request: Request<v1::PortForwardRequest>) -> Reply<v1::PortForwardResponse> {
-        self.call("PortForward", request, |_, _| async move { Err(unimplemented("PortForward")) }).await
+        self.call("PortForward", request, |runtime, request| async move { runtime.port_forward_url(request) }).await
     }
 
     async fn container_stats(&self, request: Request<v1::ContainerStatsRequest>) -> Reply<v1::ContainerStatsResponse> {

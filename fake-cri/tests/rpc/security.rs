@@ -146,7 +146,12 @@ fn rights(
     "chmod: /: Operation not permitted\n",
     1
 )]
-#[case::killed(filter(v1::security_profile::ProfileType::Localhost, "/profile.json"), "mkdir /x; echo $?", "159\nBad system call\n", 0)]
+#[case::killed(
+    filter(v1::security_profile::ProfileType::Localhost, "/profile.json"),
+    "mkdir /x; echo $?",
+    "159\nBad system call\n",
+    0
+)]
 #[case::not_for_the_privileged(
     Security { privileged: true, ..filter(v1::security_profile::ProfileType::Localhost, "/profile.json") }, "hostname x", "", 0)]
 fn filters(#[case] security: Security, #[case] script: &'static str, #[case] output: &'static str, #[case] code: i32) {
