@@ -82,6 +82,8 @@ pub mod waiting {
     pub const CRASH_LOOP_BACK_OFF: &str = "CrashLoopBackOff";
     /// Pull back-off is running.
     pub const IMAGE_PULL_BACK_OFF: &str = "ImagePullBackOff";
+    /// A restart rule has all containers restarted, and this one was removed for it.
+    pub const RESTARTING_ALL_CONTAINERS: &str = "RestartingAllContainers";
     /// The last pull failed.
     pub const ERR_IMAGE_PULL: &str = "ErrImagePull";
     /// The image could not be looked up.
@@ -138,6 +140,8 @@ pub mod condition {
     pub const CONTAINERS_NOT_READY: &str = "ContainersNotReady";
     /// Some init containers are not done.
     pub const CONTAINERS_NOT_INITIALIZED: &str = "ContainersNotInitialized";
+    /// An exit matched a rule that restarts all containers.
+    pub const RESTART_ALL_CONTAINERS_STARTED: &str = "RestartAllContainersStarted";
     /// A readiness gate is not true.
     pub const READINESS_GATES_NOT_READY: &str = "ReadinessGatesNotReady";
     /// The kubelet knows no statuses yet.

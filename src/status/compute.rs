@@ -10,7 +10,13 @@ use crate::{
         pod as api_pod, qos,
         totals::{self, Amounts, Side},
     },
-    runtime::{observed::ObservedPod, plan::sandbox_decision},
+    runtime::{
+        observed::ObservedPod,
+        plan::{
+            restart::{has_restart_all_rule, restart_all},
+            sandbox_decision,
+        },
+    },
     status::{ReasonCache, conditions, containers, phase},
 };
 
@@ -57,9 +63,11 @@ pub fn status(inputs: &Inputs<'_>) -> PodStatus {
     let none = Vec::new();
     let old_regular = old.container_statuses.as_ref().unwrap_or(&none);
     let old_init = old.init_container_statuses.as_ref().unwrap_or(&none);
-    let regular = containers::statuses(pod, &spec.containers, observed, old_regular, false, &why);
+    let restarting = all_restarting(pod, observed, old);
+    let look = containers::Look { pod, observed, restarting, why: &why };
+    let regular = containers::statuses(&look, &spec.containers, old_regular, false);
     let init_specs = spec.init_containers.as_ref().map_or(&[][..], Vec::as_slice);
-    let init = containers::statuses(pod, init_specs, observed, old_init, true, &why);
+    let init = containers::statuses(&look, init_specs, old_init, true);
 
     let sandbox = observed.sandbox().map(|s| s.id.as_str()).unwrap_or_default();
     let in_sandbox = observed
@@ -130,7 +138,21 @@ fn conditions_of(inputs: &Inputs<'_>, shown: &PodStatus, phase: &str) -> Vec<Pod
     list.push(conditions::ready(pod, &containers_ready, &list));
     list.push(containers_ready);
     list.push(conditions::scheduled(pod));
+    if has_restart_all_rule(api_pod::spec(pod)) {
+        list.push(conditions::all_restarting(phase, all_restarting(pod, inputs.observed, inputs.old)));
+    }
     list
+}
+
+/// Whether an exit asked for a restart of all containers, and they are not all back.
+fn all_restarting(pod: &Pod, observed: &ObservedPod, old: &PodStatus) -> bool {
+    let spec = api_pod::spec(pod);
+    if !has_restart_all_rule(spec) {
+        return false;
+    }
+    let begun = old.conditions.iter().flatten().any(|c| c.type_ == conditions::ALL_RESTARTING && c.status == "True");
+    let missing = api_pod::containers(pod).any(|c| observed.container(&c.container.name).is_none());
+    !restart_all(pod, spec, observed).is_empty() || (begun && missing)
 }
 
 /// The pod's addresses: one of each family, IPv4 first, in canonical form; those shown before when there are none now.
@@ -139,4 +161,83 @@ fn pod_ips(observed: &[String], old: &PodStatus) -> Vec<String> {
     let first = |v6: bool| parsed.iter().find(|ip| ip.is_ipv6() == v6).map(ToString::to_string);
     let found: Vec<String> = [first(false), first(true)].into_iter().flatten().collect();
     if found.is_empty() { old.pod_ips.iter().flatten().map(|ip| ip.ip.clone()).collect() } else { found }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::runtime::observed::{ContainerId, ContainerState, ObservedContainer, ObservedSandbox};
+
+    struct NoProbes;
+
+    impl Probes for NoProbes {
+        fn update_pod_status(&self, _: &Pod, _: &mut PodStatus) {}
+    }
+
+    fn ended(name: &str, code: i32) -> ObservedContainer {
+        ObservedContainer {
+            id: ContainerId { runtime: "fake".to_owned(), id: name.to_owned() },
+            sandbox_id: "s".to_owned(),
+            name: name.to_owned(),
+            state: ContainerState::Exited,
+            created_at: Timestamp::UNIX_EPOCH,
+            started_at: None,
+            finished_at: None,
+            exit_code: code,
+            reason: "Error".to_owned(),
+            message: String::new(),
+            image: "busybox".to_owned(),
+            image_ref: String::new(),
+            image_id: String::new(),
+            hash: String::new(),
+            restart_count: 0,
+            log_path: String::new(),
+            resources: None,
+            user: None,
+            mounts: Vec::new(),
+            stop_signal: 0,
+        }
+    }
+
+    /// A rule that restarts all: told from the exit on, shown while containers are missing, over when all are back.
+    #[test]
+    fn a_restart_of_all_containers_is_told() {
+        let pod: Pod = serde_json::from_value(json!({"metadata": {"uid": "u"}, "spec": {"restartPolicy": "Never", "containers": [
+            {"name": "a", "restartPolicy": "Never",
+             "restartPolicyRules": [{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}]},
+            {"name": "b"}
+        ]}}))
+        .unwrap();
+        let look = |observed: &ObservedPod, old: &PodStatus| {
+            let (reasons, now) = (ReasonCache::default(), Timestamp::UNIX_EPOCH);
+            let status = status(&Inputs { pod: &pod, observed, old, reasons: &reasons, probes: &NoProbes, now });
+            let condition = status.conditions.as_ref().unwrap().last().unwrap().clone();
+            (format!("{} {} {:?}", condition.type_, condition.status, condition.reason), status)
+        };
+        let sandbox = ObservedSandbox {
+            id: "s".to_owned(),
+            attempt: 0,
+            ready: true,
+            created_at: Timestamp::UNIX_EPOCH,
+            host_network: false,
+            ips: Some(vec!["10.0.0.1".to_owned()]),
+        };
+        let mut observed = ObservedPod { sandboxes: vec![sandbox], ..ObservedPod::default() };
+        observed.containers = vec![ended("a", 42), ended("b", 1)];
+        let (told, begun) = look(&observed, &PodStatus::default());
+        assert_eq!(told, "AllContainersRestarting True Some(\"RestartAllContainersStarted\")");
+        observed.containers.clear();
+        let (told, missing) = look(&observed, &begun);
+        assert_eq!(told, "AllContainersRestarting True Some(\"RestartAllContainersStarted\")");
+        let shown = &missing.container_statuses.as_ref().unwrap()[1];
+        let waiting = shown.state.as_ref().unwrap().waiting.as_ref().unwrap();
+        assert_eq!((waiting.reason.as_deref(), shown.restart_count), (Some("RestartingAllContainers"), 1));
+        assert_eq!(missing.phase.as_deref(), Some("Running"), "it is not over, whatever the policy");
+        let (_, again) = look(&observed, &missing);
+        assert_eq!(again.container_statuses.unwrap()[1].restart_count, 1, "counted once");
+        observed.containers = vec![ended("a", 0), ended("b", 0)];
+        assert_eq!(look(&observed, &missing).0, "AllContainersRestarting False Some(\"PodCompleted\")");
+    }
 }

@@ -122,6 +122,21 @@ pub fn ready_to_start(pod: &Pod, held: bool) -> PodCondition {
     make(pod, "PodReadyToStartContainers", held, "", String::new())
 }
 
+/// `AllContainersRestarting`: an exit matched a rule with that action, and not all containers are back.
+pub fn all_restarting(phase: &str, restarting: bool) -> PodCondition {
+    let (reason, message) = match phase {
+        _ if restarting => (condition::RESTART_ALL_CONTAINERS_STARTED, "container exited with restart policy rule"),
+        "Succeeded" => (condition::POD_COMPLETED, ""),
+        "Failed" => (condition::POD_FAILED, ""),
+        _ => ("", ""),
+    };
+    // Alone of all conditions it does not tell a generation.
+    make(&Pod::default(), ALL_RESTARTING, restarting, reason, message.to_owned())
+}
+
+/// The type of the condition of pods whose containers are all restarted.
+pub const ALL_RESTARTING: &str = "AllContainersRestarting";
+
 /// `PodScheduled`: a static pod always is.
 pub fn scheduled(pod: &Pod) -> PodCondition {
     make(pod, "PodScheduled", true, "", String::new())

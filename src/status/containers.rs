@@ -25,6 +25,7 @@ use crate::{
 const UNKNOWN: &str = "ContainerStatusUnknown";
 const GONE_WITH_POD: &str = "The container could not be located when the pod was terminated";
 const GONE: &str = "The container could not be located when the pod was deleted.  The container used to be Running";
+const REMOVED_FOR_RESTART: &str = "The container is removed because RestartAllContainers in place";
 const INIT_LOST: &str = "Unable to get init container status from container runtime and pod has been initialized, treat it as exited normally";
 
 /// Exit code shown for a container of which nothing is known any more.
@@ -63,15 +64,26 @@ fn terminated(status: Option<&ContainerStatus>) -> Option<&ContainerStateTermina
     status?.state.as_ref()?.terminated.as_ref()
 }
 
-/// Statuses of one list of containers: init containers, or the regular ones. `why` gives the last failure to start.
+/// What container statuses are computed from, beside what was shown before.
+pub struct Look<'a> {
+    /// What the manifest wants.
+    pub pod: &'a Pod,
+    /// What the runtime says.
+    pub observed: &'a ObservedPod,
+    /// Whether a restart rule has all containers restarted, and they are not all back.
+    pub restarting: bool,
+    /// The last failure to start, by name.
+    pub why: &'a dyn Fn(&str) -> Option<StartFailure>,
+}
+
+/// Statuses of one list of containers: init containers, or the regular ones.
 pub fn statuses(
-    pod: &Pod,
+    look: &Look<'_>,
     containers: &[Container],
-    observed: &ObservedPod,
     old: &[ContainerStatus],
     init: bool,
-    why: &dyn Fn(&str) -> Option<StartFailure>,
 ) -> Vec<ContainerStatus> {
+    let Look { pod, observed, restarting, why } = *look;
     let has_init = api_pod::init_containers(pod).next().is_some();
     let default_reason = if has_init { waiting::POD_INITIALIZING } else { waiting::CONTAINER_CREATING };
     let old: BTreeMap<&str, &ContainerStatus> = old.iter().map(|s| (s.name.as_str(), s)).collect();
@@ -81,6 +93,7 @@ pub fn statuses(
         let instances: Vec<&ObservedContainer> =
             observed.containers.iter().filter(|c| c.name == container.name).take(2).collect();
         let mut status = match instances.as_slice() {
+            [] if restarting && old.is_some() => removed_for_restart(container, old),
             [] => absent(pod, container, old, default_reason),
             [newest, earlier @ ..] => present(container, newest, earlier.first().copied(), old),
         };
@@ -145,6 +158,25 @@ fn absent(pod: &Pod, container: &Container, old: Option<&ContainerStatus>, reaso
         status.restart_count += 1;
     }
     status
+}
+
+/// A container that was removed because a rule restarts all.
+fn removed_for_restart(container: &Container, old: Option<&ContainerStatus>) -> ContainerStatus {
+    let told = |s: &&ContainerStatus| {
+        let waiting = s.state.as_ref().and_then(|s| s.waiting.as_ref());
+        waiting.is_some_and(|w| w.reason.as_deref() == Some(waiting::RESTARTING_ALL_CONTAINERS))
+    };
+    if let Some(told) = old.filter(told) {
+        return told.clone();
+    }
+    let reason = waiting::RESTARTING_ALL_CONTAINERS;
+    let ended = ContainerStateTerminated { reason: Some(reason.to_owned()), ..vanished(REMOVED_FOR_RESTART) };
+    ContainerStatus {
+        state: Some(waiting_state(reason, REMOVED_FOR_RESTART)),
+        last_state: Some(ContainerState { terminated: Some(ended), ..ContainerState::default() }),
+        restart_count: old.map_or(0, |o| o.restart_count) + 1,
+        ..base(container, None, reason)
+    }
 }
 
 /// The state of one instance.

@@ -12,7 +12,10 @@ use world::WallClock;
 use crate::{
     api::pod as api_pod,
     observer::Observer,
-    runtime::{observed::ContainerId, plan::restart::exit_restarts},
+    runtime::{
+        observed::ContainerId,
+        plan::restart::{exit_restarts, has_restart_all_rule},
+    },
     status::{conditions, containers},
 };
 
@@ -200,7 +203,8 @@ impl StatusManager {
 
 /// The name of a container that had ended for good and would now live again.
 fn revived(pod: &Pod, old: &PodStatus, new: &PodStatus) -> Option<String> {
-    if api_pod::restart_policy(pod) == api_pod::RestartPolicy::Always {
+    let always = api_pod::restart_policy(pod) == api_pod::RestartPolicy::Always;
+    if always || has_restart_all_rule(api_pod::spec(pod)) {
         return None;
     }
     let spec = api_pod::spec(pod);

@@ -2,7 +2,10 @@
 
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 
-use crate::{api::pod as api_pod, runtime::plan::restart::exit_restarts};
+use crate::{
+    api::{pod as api_pod, reasons::waiting::RESTARTING_ALL_CONTAINERS},
+    runtime::plan::restart::exit_restarts,
+};
 
 #[derive(Debug, Default)]
 struct Count {
@@ -15,6 +18,12 @@ struct Count {
     stopped: u32,
     succeeded: u32,
     not_restartable: u32,
+}
+
+/// Whether a container was removed so that all containers start anew: it comes back whatever its policy.
+fn comes_back(status: &ContainerStatus) -> bool {
+    let ended = status.last_state.as_ref().and_then(|s| s.terminated.as_ref());
+    ended.is_some_and(|t| t.reason.as_deref() == Some(RESTARTING_ALL_CONTAINERS))
 }
 
 fn last_exit(status: &ContainerStatus) -> Option<i32> {
@@ -47,7 +56,9 @@ pub fn phase(pod: &Pod, init: &[ContainerStatus], regular: &[ContainerStatus], i
             }
             (Some(ContainerState { waiting: Some(_), .. }), Some(status)) => match last_exit(status) {
                 Some(0) => {}
-                Some(code) if !exit_restarts(spec, container, code) => count.failed_for_good += 1,
+                Some(code) if !comes_back(status) && !exit_restarts(spec, container, code) => {
+                    count.failed_for_good += 1;
+                }
                 _ => count.pending_init += 1,
             },
             _ => count.pending_init += 1,
@@ -65,7 +76,7 @@ pub fn phase(pod: &Pod, init: &[ContainerStatus], regular: &[ContainerStatus], i
             (Some(ContainerState { waiting: Some(_), .. }), Some(status)) => match last_exit(status) {
                 Some(code) => {
                     count.stopped += 1;
-                    count.not_restartable += u32::from(!exit_restarts(spec, container, code));
+                    count.not_restartable += u32::from(!comes_back(status) && !exit_restarts(spec, container, code));
                 }
                 None => count.waiting += 1,
             },

@@ -58,7 +58,8 @@ fn chance(rng: &mut Rng, share: f64) -> bool {
 /// A pod of that name.
 pub fn pod(rng: &mut Rng, name: &str) -> RandomPod {
     let policy = pick(rng, &["Always", "Always", "Always", "OnFailure", "Never"]);
-    let mut shape = Shape { policy, ..Shape::default() };
+    let grace = [0, 1, 2, 5, 10][rng.random_range(0..5)];
+    let mut shape = Shape { policy, grace, ..Shape::default() };
     let mut containers = Vec::new();
     for number in 0..rng.random_range(1..=4) {
         containers.push(regular(rng, number, &mut shape));
@@ -69,7 +70,6 @@ pub fn pod(rng: &mut Rng, name: &str) -> RandomPod {
             inits.push(init(rng, number, &mut shape));
         }
     }
-    let grace = [0, 1, 2, 5, 10][rng.random_range(0..5)];
     let mut spec = json!({
         "restartPolicy": policy,
         "terminationGracePeriodSeconds": grace,
@@ -97,6 +97,7 @@ pub fn pod(rng: &mut Rng, name: &str) -> RandomPod {
 #[derive(Debug, Default)]
 struct Shape {
     policy: &'static str,
+    grace: i64,
     ready: Vec<String>,
     runs: bool,
     fails: bool,
@@ -157,7 +158,7 @@ fn regular(rng: &mut Rng, number: usize, shape: &mut Shape) -> Value {
     }
     probes(rng, kind, ill, &mut container);
     if RUNS.contains(&kind) {
-        hooks(rng, &mut container);
+        hooks(rng, shape.grace, &mut container);
     }
     container
 }
@@ -197,14 +198,15 @@ fn probes(rng: &mut Rng, kind: &str, ill: bool, container: &mut Value) {
     }
 }
 
-fn hooks(rng: &mut Rng, container: &mut Value) {
+fn hooks(rng: &mut Rng, grace: i64, container: &mut Value) {
     let mut lifecycle = Map::new();
     if chance(rng, 0.15) {
         lifecycle.insert("postStart".to_owned(), json!({"exec": {"command": ["sleep", "1"]}}));
     }
     if chance(rng, 0.25) {
         let hook = match rng.random_range(0..3) {
-            0 => json!({"sleep": {"seconds": 1}}),
+            // It must be shorter than the grace period.
+            0 if grace > 1 => json!({"sleep": {"seconds": 1}}),
             1 => json!({"exec": {"command": ["sleep", "20"]}}),
             _ => json!({"exec": {"command": ["sleep", "2"]}}),
         };

@@ -7,6 +7,9 @@ use crate::runtime::{
     plan::pod_policy,
 };
 
+/// The action of a rule that restarts all containers of the pod.
+const RESTART_ALL: &str = "RestartAllContainers";
+
 /// What a restart rule says about an exit code: the action of the first that matches.
 fn matching_rule(container: &Container, exit_code: i32) -> Option<&str> {
     container.restart_policy.as_ref()?;
@@ -24,7 +27,7 @@ fn matching_rule(container: &Container, exit_code: i32) -> Option<&str> {
 
 /// Whether a container that ended with this code runs again.
 pub fn exit_restarts(spec: &PodSpec, container: &Container, exit_code: i32) -> bool {
-    if matches!(matching_rule(container, exit_code), Some("Restart" | "RestartAllContainers")) {
+    if matches!(matching_rule(container, exit_code), Some("Restart" | RESTART_ALL)) {
         return true;
     }
     match container.restart_policy.as_deref().unwrap_or(pod_policy(spec)) {
@@ -47,6 +50,13 @@ pub fn should_restart(pod: &Pod, container: &Container, status: Option<&Observed
     }
 }
 
+/// Whether any container has a rule that restarts all.
+pub fn has_restart_all_rule(spec: &PodSpec) -> bool {
+    let inits = spec.init_containers.iter().flatten();
+    let mut rules = spec.containers.iter().chain(inits).flat_map(|c| c.restart_policy_rules.iter().flatten());
+    rules.any(|rule| rule.action == RESTART_ALL)
+}
+
 /// The containers to kill and remove because an exit matched a rule with the action RestartAllContainers, in order: first those that
 /// did not ask for it (regular, then init), then those that did. Empty if none did.
 pub fn restart_all(pod: &Pod, spec: &PodSpec, observed: &ObservedPod) -> Vec<ContainerId> {
@@ -55,7 +65,7 @@ pub fn restart_all(pod: &Pod, spec: &PodSpec, observed: &ObservedPod) -> Vec<Con
     }
     let asked = |container: &Container| {
         observed.container(&container.name).is_some_and(|s| {
-            s.state == ContainerState::Exited && matching_rule(container, s.exit_code) == Some("RestartAllContainers")
+            s.state == ContainerState::Exited && matching_rule(container, s.exit_code) == Some(RESTART_ALL)
         })
     };
     let inits = || spec.init_containers.iter().flatten();
