@@ -16,6 +16,7 @@ mod sed;
 mod sockets;
 mod streams;
 mod system;
+mod terminal;
 mod text;
 
 use futures_util::future::BoxFuture;
@@ -109,6 +110,7 @@ const APPLETS: &[(&str, Applet)] = &[
     ("sleep", |p| Box::pin(processes::sleep(p))),
     ("sort", |p| Box::pin(text::sort(p))),
     ("stat", |p| Box::pin(directories::stat(p))),
+    ("stty", |p| Box::pin(terminal::stty(p))),
     ("sync", |_| Box::pin(async { 0 })),
     ("sysctl", |p| Box::pin(system::sysctl(p))),
     ("tail", |p| Box::pin(streams::tail(p))),
@@ -119,6 +121,7 @@ const APPLETS: &[(&str, Applet)] = &[
     ("touch", |p| Box::pin(files::touch(p))),
     ("tr", |p| Box::pin(text::tr(p))),
     ("true", |_| Box::pin(async { 0 })),
+    ("tty", |p| Box::pin(terminal::tty(p))),
     ("umount", |p| Box::pin(system::umount(p))),
     ("uname", |p| Box::pin(identity::uname(p))),
     ("uniq", |p| Box::pin(text::uniq(p))),

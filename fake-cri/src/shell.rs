@@ -1,4 +1,4 @@
-//! A deterministic `sh` for simulated processes: POSIX shell language as busybox's ash speaks it. Not interactive, no job control.
+//! A deterministic `sh` for simulated processes: POSIX shell language as busybox's ash speaks it. No job control.
 //!
 //! Parsing is brush-parser's; this module expands and executes. Limits keep hostile scripts from eating the host.
 
@@ -7,6 +7,7 @@ mod builtins;
 mod command;
 mod execute;
 mod expand;
+mod interactive;
 pub(crate) mod pattern;
 mod redirect;
 mod state;
@@ -40,6 +41,7 @@ pub fn main(process: Process) -> BoxFuture<'static, Code> {
         let mut shell = Shell::new(process);
         let mut rest = args.iter().skip(1).map(String::as_str).peekable();
         let mut script = None;
+        let mut interactive = false;
         while let Some(option) = rest.peek().filter(|o| o.len() > 1 && o.starts_with(['-', '+'])) {
             let (on, letters) = (option.starts_with('-'), &option[1..]);
             if letters == "-" {
@@ -50,7 +52,8 @@ pub fn main(process: Process) -> BoxFuture<'static, Code> {
             for letter in letters.chars() {
                 match letter {
                     'c' => command = true,
-                    'l' | 'i' | 's' => {}
+                    'i' => interactive = true,
+                    'l' | 's' => {}
                     other => {
                         if !shell.set_option(other, on) {
                             shell.process.err(format!("sh: illegal option -{other}\n")).await;
@@ -90,6 +93,7 @@ pub fn main(process: Process) -> BoxFuture<'static, Code> {
                         }
                     }
                 }
+                None if interactive || shell.has_terminal() => shell.run_interactive().await,
                 None => shell.run_stdin().await,
             },
         }

@@ -115,3 +115,6 @@ impl Runtime {
         self.url("portforward", Asked::PortForward(request)).map(|url| v1::PortForwardResponse { url })
     }
 }
+
+#[cfg(test)]
+mod tests;

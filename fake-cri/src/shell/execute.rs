@@ -15,7 +15,7 @@ use super::{
     syntax,
 };
 use crate::os::{
-    Code, Process,
+    Code, Disposition, Process, Signal,
     pipe::{Null, pipe},
 };
 
@@ -81,7 +81,7 @@ impl Shell {
         self.status
     }
 
-    async fn exit_trap(&mut self) {
+    pub(super) async fn exit_trap(&mut self) {
         if let Some(action) = self.traps.remove(&None).filter(|a| !a.is_empty()) {
             let status = self.status;
             if self.evaluate(&action).await != Flow::Exit {
@@ -147,7 +147,13 @@ impl Shell {
     /// Runs the actions of signals that came in.
     pub(super) async fn traps_due(&mut self) -> Flow {
         while let Some(signal) = self.process.take_pending() {
-            let Some(action) = self.traps.get(&Some(signal)).cloned() else { continue };
+            let Some(action) = self.traps.get(&Some(signal)).cloned() else {
+                if self.interactive && signal == Signal::INT {
+                    self.interrupted = true;
+                    return Flow::Exit;
+                }
+                continue;
+            };
             let status = self.status;
             let flow = self.evaluate(&action).await;
             if flow != Flow::Next {
@@ -174,6 +180,9 @@ impl Shell {
         }
         match child {
             Some(child) => {
+                // As POSIX has it without job control: what is typed to stop the foreground leaves the background alone.
+                child.set_disposition(Signal::INT, Disposition::Ignore);
+                child.set_disposition(Signal::QUIT, Disposition::Ignore);
                 self.last_background = Some(child.pid());
                 self.status = 0;
             }
@@ -471,6 +480,7 @@ impl Shell {
     pub(super) async fn fatal(&mut self, error: String) -> Flow {
         self.complain(error).await;
         self.status = 2;
+        self.failed = true;
         Flow::Exit
     }
 }

@@ -35,6 +35,12 @@ pub(super) struct Shell {
     pub trace: bool,
     pub no_glob: bool,
     pub no_execute: bool,
+    /// Somebody types to it.
+    pub interactive: bool,
+    /// An interrupt ended the command that ran.
+    pub interrupted: bool,
+    /// An error ended the command that ran.
+    pub failed: bool,
     pub depth: u32,
     /// Above zero where a failing command must not end the shell: conditions.
     pub tested: u32,
@@ -94,6 +100,9 @@ impl Shell {
             trace: false,
             no_glob: false,
             no_execute: false,
+            interactive: false,
+            interrupted: false,
+            failed: false,
             depth: 0,
             tested: 0,
             locals: Vec::new(),
@@ -177,6 +186,7 @@ impl Shell {
         copy.process = process;
         copy.traps.retain(|signal, action| signal.is_some() && action.is_empty());
         copy.depth += 1;
+        copy.interactive = false;
         copy
     }
 

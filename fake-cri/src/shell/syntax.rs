@@ -31,6 +31,11 @@ pub(super) fn parse(script: &str) -> Result<Program, String> {
     })
 }
 
+/// Whether more text could make sense of a script that [`parse`] refused so.
+pub(super) fn is_unfinished(error: &str) -> bool {
+    error.ends_with("unterminated quoted string") || error.ends_with("unexpected end of file")
+}
+
 /// The word that stands at a place of the script, quoted.
 fn word_at(script: &str, at: &SourcePosition) -> String {
     let rest: String = script.chars().skip(at.index).take(64).collect();
