@@ -1,6 +1,6 @@
 //! How a fake runtime is set up.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use world::net::Address;
@@ -63,6 +63,10 @@ pub struct Config {
     pub behaviours: Vec<Behaviour>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// Directory of network configurations, the first of which is the pods'; without one, one is built in.
+    pub cni_conf_dir: Option<PathBuf>,
+    /// Directory of network plugins to be run; without one, they are played in process.
+    pub cni_bin_dir: Option<PathBuf>,
     /// Whether GetContainerEvents works; otherwise it is unimplemented.
     pub events: bool,
     /// Journal entries kept in memory.
@@ -95,6 +99,8 @@ impl Default for Config {
             image_mountpoint: "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs".to_owned(),
             behaviours: Vec::new(),
             faults: Vec::new(),
+            cni_conf_dir: None,
+            cni_bin_dir: None,
             events: true,
             journal_limit: 200_000,
         }

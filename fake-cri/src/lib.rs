@@ -5,6 +5,7 @@
 pub mod applets;
 pub mod behaviours;
 pub mod catalogue;
+pub mod cni;
 pub mod config;
 pub mod duration;
 pub mod events;
@@ -13,7 +14,6 @@ pub mod journal;
 pub mod ledger;
 pub mod logs;
 pub mod model;
-pub mod network;
 pub mod os;
 pub mod rootfs;
 pub mod server;

@@ -28,6 +28,12 @@ struct Arguments {
     /// Addresses of pods. Those in 127.0.0.0/8 can be reached from this machine.
     #[arg(long, default_value = "127.96.0.0/12")]
     pod_ips: ipnet::IpNet,
+    /// Directory of CNI configurations; the first is used for pods.
+    #[arg(long)]
+    cni_conf_dir: Option<PathBuf>,
+    /// Directory of CNI plugins to run; without it, plugins are played.
+    #[arg(long)]
+    cni_bin_dir: Option<PathBuf>,
     /// A YAML file with images, behaviours and faults.
     #[arg(long)]
     script: Option<PathBuf>,
@@ -68,6 +74,9 @@ fn config(arguments: &Arguments, world: &World) -> anyhow::Result<Config> {
     config.listen = arguments.listen.clone();
     config.streaming = arguments.streaming.clone();
     config.pod_cidr = arguments.pod_ips;
+    let absolute = |path: &PathBuf| std::path::absolute(path).context("a CNI directory has no absolute path");
+    config.cni_conf_dir = arguments.cni_conf_dir.as_ref().map(absolute).transpose()?;
+    config.cni_bin_dir = arguments.cni_bin_dir.as_ref().map(absolute).transpose()?;
     // The journal on disk is whole; memory keeps the end of it.
     config.journal_limit = 1000;
     let state = std::path::absolute(&arguments.state).context("the state directory has no absolute path")?;

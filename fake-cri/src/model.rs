@@ -238,6 +238,8 @@ impl Container {
 /// Everything held. One lock guards it; nothing waits under that lock.
 #[derive(Debug, Default)]
 pub struct State {
+    /// Names of sandboxes that are being made, by the id that each will have.
+    pub reserved: BTreeMap<String, v1::PodSandboxMetadata>,
     /// Sandboxes by id.
     pub sandboxes: BTreeMap<String, Sandbox>,
     /// Containers by id.

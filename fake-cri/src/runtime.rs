@@ -18,7 +18,6 @@ use crate::{
     journal::Journal,
     ledger::Ledger,
     model::{Container, Sandbox, State, find},
-    network::Addresses,
     os::{Kernel, Namespaces, Surroundings, namespaces::Beginning},
     rootfs,
     streaming::Tokens,
@@ -31,6 +30,7 @@ mod images;
 mod launch;
 mod metrics;
 mod mounts;
+mod network;
 mod ports;
 mod sandboxes;
 mod security;
@@ -54,9 +54,9 @@ pub struct Runtime {
     /// What covers masked paths.
     blank: world::Files,
     forwarders: Mutex<ports::Forwarders>,
-    pub(crate) addresses: Addresses,
+    network: network::Network,
     pub(crate) events: Events,
-    pub(crate) faults: Faults,
+    pub(crate) faults: Arc<Faults>,
     pub(crate) journal: Journal,
     pub(crate) ledger: Ledger,
     pub(crate) tokens: Tokens,
@@ -72,7 +72,7 @@ fn not_found(kind: &str, id: &str) -> Status {
 impl Runtime {
     /// A runtime with nothing in it.
     pub(crate) fn new(world: World, config: Config, processes: Tasks) -> Result<Self, String> {
-        let faults = Faults::new(world.random.fork("fake-cri/faults"));
+        let faults = Arc::new(Faults::new(world.random.fork("fake-cri/faults")));
         faults.set(config.faults.clone())?;
         Ok(Self {
             state: Mutex::default(),
@@ -82,7 +82,7 @@ impl Runtime {
             node: node(&world, &processes),
             blank: mounts::blank(&world.clock),
             forwarders: Mutex::default(),
-            addresses: Addresses::new(config.pod_cidr),
+            network: network::Network::new(&world, &config, faults.clone())?,
             events: Events::default(),
             faults,
             journal: Journal::new(config.journal_limit),
@@ -187,10 +187,10 @@ impl Runtime {
         }
         for id in state.sandboxes.keys() {
             self.close_ports(id);
-            self.addresses.free(id);
         }
         state.containers.clear();
         state.sandboxes.clear();
+        self.forget_networks();
     }
 
     /// Kills every process but remembers what there was: what a restart of the node leaves of a runtime that keeps its state.
@@ -214,7 +214,6 @@ impl Runtime {
             sandbox.ready = false;
             sandbox.ips.clear();
             self.close_ports(&sandbox.id);
-            self.addresses.free(&sandbox.id);
         }
     }
 }

@@ -158,7 +158,7 @@ impl FakeCri {
 
     /// Pod addresses that are taken, with the sandboxes that hold them.
     pub fn addresses(&self) -> Vec<(std::net::IpAddr, String)> {
-        self.runtime.addresses.taken()
+        self.runtime.addresses()
     }
 
     /// Replaces the faults; on an error nothing changes.

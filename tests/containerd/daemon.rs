@@ -32,6 +32,11 @@ pub struct Containerd {
 impl Containerd {
     /// Starts one with its registry, and waits until it answers.
     pub fn start(host: &Host) -> Result<Self, String> {
+        Self::start_with(host, &[])
+    }
+
+    /// Starts one with more in its environment, which its plugins inherit.
+    pub fn start_with(host: &Host, environment: &[(&str, String)]) -> Result<Self, String> {
         let text = |e: std::io::Error| e.to_string();
         // Unix sockets' paths end at 107 bytes, so not under a deep temporary directory.
         let directory = tempfile::Builder::new().prefix("plab-").tempdir_in("/tmp").map_err(text)?;
@@ -51,6 +56,7 @@ impl Containerd {
         let log = File::create(base.join("log")).map_err(text)?;
         let child = Command::new("containerd")
             .env("PATH", host::search_path())
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .arg("--config")
             .arg(base.join("config.toml"))
             .stdout(log.try_clone().map_err(text)?)

@@ -15,6 +15,7 @@ const CNI_PLUGINS: [&str; 3] = ["bridge", "host-local", "loopback"];
 const PROGRAMS: [&str; 5] = ["containerd", "ctr", "runc", "iptables", "ip"];
 
 /// The parts of the host that the tests use.
+#[derive(Clone)]
 pub struct Host {
     /// Directory of the CNI plugins.
     pub cni: PathBuf,

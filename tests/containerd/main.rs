@@ -12,6 +12,7 @@ mod host;
 mod image;
 mod leftovers;
 mod manager;
+mod network;
 mod raw;
 mod registry;
 mod tutorial;
@@ -69,10 +70,18 @@ fn main() -> ExitCode {
         trials.push(Trial::test(format!("containerd::{}", check.0), real).with_ignored_flag(skip));
         trials.push(Trial::test(format!("fake::{}", check.0), move || Ok(conformance::on_the_fake(check)?)));
     }
+    let real = host.clone();
+    let fake_cni = move || Ok(network::is_said_by_the_plugin(real.as_ref().as_ref().map_err(|why| missing(why))?)?);
+    trials.push(Trial::test("an_address_is_said_by_our_own_plugin", fake_cni).with_ignored_flag(skip));
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Before the process ends: this is what takes the daemon down.
     drop(shared.lock().map(|mut daemon| daemon.take()));
     conclusion.exit_code()
+}
+
+/// What a test says that must run and cannot.
+fn missing(why: &str) -> String {
+    format!("PODLAB_REQUIRE_RUNTIME=1 and there is {why}")
 }
 
 fn run(
@@ -80,7 +89,7 @@ fn run(
     shared: &Shared,
     body: impl FnOnce(&Containerd) -> Result<(), String>,
 ) -> Result<(), Failed> {
-    let host = host.as_ref().map_err(|why| format!("PODLAB_REQUIRE_RUNTIME=1 and there is {why}"))?;
+    let host = host.as_ref().map_err(|why| missing(why))?;
     let mut shared = shared.lock().map_err(|_| "an earlier test panicked")?;
     if shared.is_none() {
         *shared = Some(Containerd::start(host)?);

@@ -32,29 +32,11 @@ impl Runtime {
         }
         check_user_namespace(security.namespace_options.as_ref().and_then(|n| n.userns_options.as_ref()))?;
         let id = self.new_id();
-        {
-            let state = self.lock();
-            let taken = state.sandboxes.values().find(|s| s.config.metadata.as_ref() == Some(&metadata));
-            if let Some(taken) = taken {
-                let name = format!("{}_{}_{}_{}", metadata.name, metadata.namespace, metadata.uid, metadata.attempt);
-                return Err(Status::unknown(format!(
-                    "failed to reserve sandbox name \"{name}\": name \"{name}\" is reserved for \"{}\"",
-                    taken.id
-                )));
-            }
-        }
+        let _reserved = self.reserve(&id, &metadata)?;
         let host_network = security.namespace_options.as_ref().is_some_and(|n| n.network == NamespaceMode::Node as i32);
-        let ips = if host_network {
-            Vec::new()
-        } else {
-            let ip = self.addresses.take(&id).ok_or_else(|| {
-                Status::unknown(format!(
-                    "failed to setup network for sandbox \"{id}\": plugin type=\"bridge\" failed (add): failed to allocate for range 0: no IP addresses \
-                     available in range set"
-                ))
-            })?;
-            vec![ip]
-        };
+        let mut undo = Undo { runtime: self.clone(), id: id.clone(), config: Some(config.clone()), host_network };
+        let attached = if host_network { Ok(Vec::new()) } else { self.attach(&id, &config).await };
+        let ips = attached.inspect_err(|_| undo.config = None)?;
         let node = self.world.machine.facts().map(|f| f.hostname).unwrap_or_default();
         let hostname = if config.hostname.is_empty() { node } else { config.hostname.clone() };
         let namespaces = self.namespaces(&config, &hostname);
@@ -65,13 +47,17 @@ impl Runtime {
         let namespaces = match (namespaces, opened) {
             (Ok(namespaces), Ok(())) => namespaces,
             (Err(error), _) | (_, Err(error)) => {
-                self.addresses.free(&id);
+                if !host_network {
+                    let _ = self.detach(&id, &config, true).await;
+                }
+                undo.config = None;
                 return Err(Status::unknown(format!(
                     "failed to start sandbox \"{id}\": failed to create containerd task: failed to create shim task: OCI runtime create failed: runc \
                      create failed: unable to start container process: error during container init: {error}: unknown"
                 )));
             }
         };
+        undo.config = None;
         let files = self.pod_files(&hostname, config.dns_config.as_ref());
         let mut sandbox = Sandbox {
             id: id.clone(),
@@ -100,6 +86,21 @@ impl Runtime {
         self.announce(&id, ContainerEventType::ContainerCreatedEvent, &id);
         self.announce(&id, ContainerEventType::ContainerStartedEvent, &id);
         Ok(v1::RunPodSandboxResponse { pod_sandbox_id: id })
+    }
+
+    /// Keeps a sandbox's name for one request while it runs.
+    fn reserve(self: &Arc<Self>, id: &str, metadata: &v1::PodSandboxMetadata) -> Result<Reserved, Status> {
+        let mut state = self.lock();
+        let held = state.sandboxes.values().find(|s| s.config.metadata.as_ref() == Some(metadata)).map(|s| &s.id);
+        let coming = state.reserved.iter().find(|(_, m)| *m == metadata).map(|(id, _)| id);
+        if let Some(holder) = held.or(coming) {
+            let name = format!("{}_{}_{}_{}", metadata.name, metadata.namespace, metadata.uid, metadata.attempt);
+            return Err(Status::unknown(format!(
+                "failed to reserve sandbox name \"{name}\": name \"{name}\" is reserved for \"{holder}\""
+            )));
+        }
+        state.reserved.insert(id.to_owned(), metadata.clone());
+        Ok(Reserved { runtime: self.clone(), id: id.to_owned() })
     }
 
     /// StopPodSandbox: kills what runs in it, frees its network. Unknown and stopped ones are fine.
@@ -132,14 +133,14 @@ impl Runtime {
             }
         };
         self.close_ports(&sandbox.id);
-        self.addresses.free(&sandbox.id);
         if let Some(kernel) = &sandbox.shared {
             kernel.signal_all(Signal::KILL);
         }
         if was_ready {
             self.announce(&sandbox.id, ContainerEventType::ContainerStoppedEvent, &sandbox.id);
         }
-        Ok(())
+        // Last, as in containerd: when it fails the sandbox is not ready any more, and stopping it again tries again.
+        if sandbox.host_network() { Ok(()) } else { self.detach(&sandbox.id, &sandbox.config, was_ready).await }
     }
 
     /// RemovePodSandbox: with all its containers. Unknown ones are fine.
@@ -199,6 +200,38 @@ impl Runtime {
         }
         found.sort_by_key(|s| std::cmp::Reverse(s.order));
         found.into_iter().map(Sandbox::listed).collect()
+    }
+}
+
+/// A name that is kept until this is dropped.
+struct Reserved {
+    runtime: Arc<Runtime>,
+    id: String,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.runtime.lock().reserved.remove(&self.id);
+    }
+}
+
+/// Detaches a sandbox whose request was given up in the middle.
+struct Undo {
+    runtime: Arc<Runtime>,
+    id: String,
+    /// `None` once there is nothing to undo.
+    config: Option<v1::PodSandboxConfig>,
+    host_network: bool,
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        let Some(config) = self.config.take().filter(|_| !self.host_network) else { return };
+        let (runtime, id) = (self.runtime.clone(), self.id.clone());
+        self.runtime.close_ports(&id);
+        drop(self.runtime.processes.spawn("undo", async move {
+            let _ = runtime.detach(&id, &config, true).await;
+        }));
     }
 }
 
