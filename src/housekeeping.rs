@@ -20,6 +20,8 @@ use crate::{
 
 /// Between two rounds when something has ended: ends come in bunches.
 const SOON: Duration = Duration::from_millis(100);
+/// Between two attempts to clear away what is left of a pod that is wanted again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Between two rounds when nothing has: for what happens behind the kubelet's back.
 const RARELY: Duration = Duration::from_secs(60);
 /// Between two collections.
@@ -84,13 +86,16 @@ impl Housekeeping {
 
     /// One round. An error means that the runtime did not answer; the next round tries again.
     async fn round(&self) -> Result<(), crate::cri::CriError> {
+        let mut again = false;
         let wanted: BTreeSet<String> = self.pods.pods().iter().map(|p| api_pod::uid(p).to_owned()).collect();
         for (uid, phase) in self.workers.phases() {
             if wanted.contains(&uid) && phase != Phase::Finished {
                 continue;
             }
-            if phase == Phase::Finished && (!wanted.contains(&uid) || self.workers.restart_requested(&uid)) {
+            if phase == Phase::Finished && !wanted.contains(&uid) {
                 self.workers.forget_finished(&uid);
+            } else if phase == Phase::Finished && self.workers.restart_requested(&uid) {
+                again |= !self.begin_anew(&uid).await;
             } else if phase == Phase::Sync && !wanted.contains(&uid) {
                 self.workers.kill(&uid, None);
             }
@@ -112,7 +117,33 @@ impl Housekeeping {
             }
         }
         self.runtime.forget_old();
+        if again {
+            let wake = self.wake.clone();
+            drop(self.workers.tasks().spawn("begin-anew", async move {
+                tokio::time::sleep(AGAIN).await;
+                wake.notify_one();
+            }));
+        }
         Ok(())
+    }
+
+    /// A pod that was wanted again while it ended begins anew: nothing of its first life may count, or one that must not restart would
+    /// have had its run. `false` if something is still left of it.
+    async fn begin_anew(&self, uid: &str) -> bool {
+        self.collect().await;
+        let left = self.runtime.list(Some(uid)).await;
+        if !left.is_ok_and(|pods| pods.iter().all(|pod| pod.containers.is_empty() && pod.sandboxes.is_empty())) {
+            return false;
+        }
+        // The next sync is to see that, too.
+        let parts = self.workers.parts();
+        if parts.pleg.get_newer_than(uid, parts.pleg.now()).await.is_err() {
+            return false;
+        }
+        if self.workers.forget_finished(uid) {
+            parts.status.remove(uid);
+        }
+        true
     }
 
     /// Removes directories and control groups of pods that nobody knows and of which nothing runs.
