@@ -271,6 +271,13 @@ impl Catalogue {
         exact.or_else(by_digest).map(|offer| (offer.image.clone(), reference.clone()))
     }
 
+    /// Makes an image of the catalogue present, if there is one of that name.
+    pub fn preload(&mut self, text: &str) {
+        if let Some((image, reference)) = self.offer(text) {
+            self.hold(&image, &reference);
+        }
+    }
+
     /// Makes a pulled image present.
     pub fn commit(&mut self, image: &Image, reference: &Reference) {
         self.hold(image, reference);

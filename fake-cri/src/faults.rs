@@ -40,7 +40,9 @@ pub struct Fault {
     /// What happens, call by call: `2x error UNAVAILABLE no disk, 1x delay 5s, then ok`. A last term without a count lasts for ever.
     ///
     /// Terms: `ok`, `error [CODE] [text]` (before the effect), `fail [CODE] [text]` (after the effect), `delay D` (before), `late D` (after),
-    /// `lost` (effect done, no reply ever), `hang` (no effect, no reply), `cut` (the connection breaks).
+    /// `lost` (effect done, no reply ever), `hang` (no effect, no reply), `cut` (the connection breaks), `twice` (the effect twice over, as of a
+    /// message delivered twice); of lists `stale` (the answer before), `shuffled`, `missing` (an item, drawn, is left out); of PullImage `half`
+    /// (fails half way) and `full` (fails for want of room; what came stays on the disk).
     #[serde(rename = "do")]
     pub script: String,
 }
@@ -64,6 +66,18 @@ pub enum Action {
     Hang,
     /// The connection breaks, with no effect.
     Cut,
+    /// The effect twice over.
+    Twice,
+    /// A list as it was answered before.
+    Stale,
+    /// A list in another order.
+    Shuffled,
+    /// A list with an item left out.
+    Missing,
+    /// A pull that fails half way.
+    Half,
+    /// A pull that fills the disk.
+    Full,
 }
 
 /// A term of a script: how often, and what.
@@ -94,6 +108,12 @@ fn code(text: &str) -> Option<Code> {
         _ => return None,
     })
 }
+
+/// What a term of a script can say.
+const VERBS: [&str; 14] = [
+    "ok", "error", "fail", "delay", "late", "lost", "hang", "cut", "twice", "stale", "shuffled", "missing", "half",
+    "full",
+];
 
 /// Reads a script; the error says which term is wrong and why.
 fn parse(script: &str) -> Result<VecDeque<Term>, String> {
@@ -135,15 +155,41 @@ fn parse(script: &str) -> Result<VecDeque<Term>, String> {
             "lost" => Action::Lost,
             "hang" => Action::Hang,
             "cut" => Action::Cut,
+            "twice" => Action::Twice,
+            "stale" => Action::Stale,
+            "shuffled" => Action::Shuffled,
+            "missing" => Action::Missing,
+            "half" => Action::Half,
+            "full" => Action::Full,
             other => {
-                return Err(format!(
-                    "{other:?} is not something that can go wrong: write ok, error, fail, delay, late, lost, hang or cut"
-                ));
+                return Err(format!("{other:?} is not something that can go wrong: write one of {}", VERBS.join(", ")));
             }
         };
         terms.push_back(Term { left, action });
     }
     if terms.is_empty() { Err("a fault needs something to do".to_owned()) } else { Ok(terms) }
+}
+
+/// Refuses what can never happen to the calls that a fault is about.
+fn check(fault: &Fault, terms: &VecDeque<Term>) -> Result<(), String> {
+    let about = |rpc: &str| shell::matches(&fault.rpc, rpc);
+    for term in terms {
+        match term.action {
+            Action::Half | Action::Full if !about("PullImage") => {
+                return Err(format!("{:?}: half and full happen to PullImage, not to {}", fault.script, fault.rpc));
+            }
+            Action::Stale | Action::Shuffled | Action::Missing
+                if !["ListContainers", "ListPodSandbox", "ListImages"].iter().any(|rpc| about(rpc)) =>
+            {
+                return Err(format!(
+                    "{:?}: stale, shuffled and missing happen to lists, not to {}",
+                    fault.script, fault.rpc
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// What a call is about, for matching.
@@ -190,6 +236,7 @@ impl Faults {
         let mut armed = Vec::new();
         for fault in faults {
             let terms = parse(&fault.script)?;
+            check(&fault, &terms)?;
             armed.push(Armed { terms, since: Instant::now(), hits: 0, fault });
         }
         self.lock().0 = armed;
@@ -199,6 +246,12 @@ impl Faults {
     /// How many calls each fault has hit.
     pub fn hits(&self) -> Vec<u64> {
         self.lock().0.iter().map(|armed| armed.hits).collect()
+    }
+
+    /// A generator for what a fault draws.
+    pub(crate) fn rng(&self) -> world::Rng {
+        use rand::SeedableRng as _;
+        world::Rng::seed_from_u64(self.lock().1.random())
     }
 
     /// What happens to a call: the first fault that matches decides.
@@ -253,6 +306,12 @@ impl Action {
             Self::Lost => "lost".to_owned(),
             Self::Hang => "hang".to_owned(),
             Self::Cut => "cut".to_owned(),
+            Self::Twice => "twice".to_owned(),
+            Self::Stale => "stale".to_owned(),
+            Self::Shuffled => "shuffled".to_owned(),
+            Self::Missing => "missing".to_owned(),
+            Self::Half => "half".to_owned(),
+            Self::Full => "full".to_owned(),
         })
     }
 

@@ -34,6 +34,9 @@ struct Arguments {
     /// Directory of CNI plugins to run; without it, plugins are played.
     #[arg(long)]
     cni_bin_dir: Option<PathBuf>,
+    /// Images that are there from the start, by name: known ones as the catalogue has them, others as busybox. Commas between them.
+    #[arg(long, value_delimiter = ',')]
+    images: Vec<String>,
     /// A YAML file with images, behaviours and faults.
     #[arg(long)]
     script: Option<PathBuf>,
@@ -85,6 +88,14 @@ fn config(arguments: &Arguments, world: &World) -> anyhow::Result<Config> {
         .files
         .create_dir_all(Path::new(&config.image_mountpoint), 0o755)
         .with_context(|| format!("cannot make {}", state.display()))?;
+    for name in &arguments.images {
+        if config.images.offer(name).is_some() {
+            config.images.preload(name);
+            continue;
+        }
+        let image = ImageSpec { name: name.clone(), present: true, ..ImageSpec::default() };
+        anyhow::ensure!(config.images.add(&image), "--images: {name:?} is not an image name");
+    }
     if let Some(path) = &arguments.script {
         let full = std::path::absolute(path).context("the script has no absolute path")?;
         let text = world

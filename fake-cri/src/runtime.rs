@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
 };
 
 use cri_proto::v1::{ContainerEventResponse, ContainerEventType};
@@ -54,6 +54,8 @@ pub struct Runtime {
     /// What covers masked paths.
     blank: world::Files,
     forwarders: Mutex<ports::Forwarders>,
+    /// Bytes that failed pulls left on the disk.
+    partial: AtomicU64,
     network: network::Network,
     pub(crate) events: Events,
     pub(crate) faults: Arc<Faults>,
@@ -82,6 +84,7 @@ impl Runtime {
             node: node(&world, &processes),
             blank: mounts::blank(&world.clock),
             forwarders: Mutex::default(),
+            partial: AtomicU64::new(0),
             network: network::Network::new(&world, &config, faults.clone())?,
             events: Events::default(),
             faults,
@@ -191,6 +194,19 @@ impl Runtime {
         state.containers.clear();
         state.sandboxes.clear();
         self.forget_networks();
+    }
+
+    /// Kills every process and forgets the containers, not the sandboxes: a store that was half written.
+    pub(crate) fn half_forget(self: &Arc<Self>) {
+        self.power_off();
+        let gone: Vec<String> = {
+            let mut state = self.lock();
+            std::mem::take(&mut state.containers).into_keys().collect()
+        };
+        for id in gone {
+            self.ledger.closed("process", &id);
+            self.ledger.closed("container", &id);
+        }
     }
 
     /// Kills every process but remembers what there was: what a restart of the node leaves of a runtime that keeps its state.

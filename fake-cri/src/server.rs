@@ -39,6 +39,8 @@ pub enum Aftermath {
     PodsRunOn,
     /// Processes die; the runtime still knows of them when it comes back.
     PodsDie,
+    /// Processes die; sandboxes are remembered and their containers are not.
+    PodsAreHalfForgotten,
     /// Processes die and nothing is remembered.
     PodsAreForgotten,
 }
@@ -67,7 +69,7 @@ impl FakeCri {
         let runtime = Runtime::new(world.clone(), config, tasks.child("processes")).map_err(StartError::Fault)?;
         runtime.prepare_directories();
         let runtime = Arc::new(runtime);
-        let service = Service { runtime: runtime.clone(), cut: Arc::new(Notify::new()) };
+        let service = Service { runtime: runtime.clone(), cut: Arc::new(Notify::new()), kept: Arc::default() };
         let fake = Self { runtime, service, tasks, serving: Arc::default(), address };
         fake.restart().await?;
         Ok(fake)
@@ -129,6 +131,7 @@ impl FakeCri {
         match aftermath {
             Aftermath::PodsRunOn => {}
             Aftermath::PodsDie => self.runtime.power_off(),
+            Aftermath::PodsAreHalfForgotten => self.runtime.half_forget(),
             Aftermath::PodsAreForgotten => {
                 self.runtime.forget();
                 self.runtime.ledger.wiped();

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use cri_proto::Document;
+use cri_proto::{Document, v1};
 use prost_reflect::ReflectMessage;
 use tonic::{Request, Response, Status};
 
@@ -12,8 +12,12 @@ use crate::{
 };
 
 mod about;
+mod answers;
 mod image;
 mod runtime;
+
+pub(crate) use answers::Kept;
+use answers::{Change, changed};
 
 /// The services over one runtime. Clones are the same.
 #[derive(Clone, Debug)]
@@ -21,6 +25,8 @@ pub(crate) struct Service {
     pub(crate) runtime: Arc<Runtime>,
     /// Cut when a fault says so: every connection ends.
     pub(crate) cut: Arc<tokio::sync::Notify>,
+    /// Lists as they were answered.
+    pub(crate) kept: Arc<Kept>,
 }
 
 impl Service {
@@ -33,8 +39,8 @@ impl Service {
     ) -> Result<Response<Resp>, Status>
     where
         Req: ReflectMessage + Clone + 'static,
-        Resp: ReflectMessage + Clone + 'static,
-        F: FnOnce(Arc<Runtime>, Req) -> Fut,
+        Resp: ReflectMessage + prost::Message + Default + Clone + Send + 'static,
+        F: Fn(Arc<Runtime>, Req) -> Fut,
         Fut: Future<Output = Result<Resp, Status>>,
     {
         let request = request.into_inner();
@@ -52,7 +58,7 @@ impl Service {
             self.cut.notify_waiters();
         }
         let result = match action.before().await {
-            Ok(()) => match run(self.runtime.clone(), request).await {
+            Ok(()) => match self.effect(rpc, &action, &run, request).await {
                 Ok(response) => action.after().await.map(|()| response),
                 Err(status) => Err(status),
             },
@@ -71,6 +77,43 @@ impl Service {
                 Err(status)
             }
         }
+    }
+
+    /// The effect of a call, as often as it is delivered, and its answer, as the fault has it.
+    async fn effect<Req, Resp, F, Fut>(
+        &self,
+        rpc: &'static str,
+        action: &Action,
+        run: &F,
+        request: Req,
+    ) -> Result<Resp, Status>
+    where
+        Req: ReflectMessage + Clone + 'static,
+        Resp: ReflectMessage + prost::Message + Default + Clone + Send + 'static,
+        F: Fn(Arc<Runtime>, Req) -> Fut,
+        Fut: Future<Output = Result<Resp, Status>>,
+    {
+        match action {
+            Action::Half | Action::Full => {
+                let pull = (&request as &dyn std::any::Any).downcast_ref::<v1::PullImageRequest>();
+                let wanted = pull.and_then(|r| r.image.clone()).unwrap_or_default().image;
+                return Err(self.runtime.spoil_pull(action == &Action::Full, wanted).await);
+            }
+            Action::Stale => {
+                if let Some(answer) = self.kept.last(rpc) {
+                    return Ok(answer);
+                }
+            }
+            Action::Twice => drop(run(self.runtime.clone(), request.clone()).await),
+            _ => {}
+        }
+        let answer = run(self.runtime.clone(), request).await?;
+        self.kept.keep(rpc, &answer);
+        Ok(match action {
+            Action::Shuffled => changed(answer, Change::Shuffle, &mut self.runtime.faults.rng()),
+            Action::Missing => changed(answer, Change::Omit, &mut self.runtime.faults.rng()),
+            _ => answer,
+        })
     }
 
     /// Records a call that answers with a stream.

@@ -17,6 +17,8 @@ use tonic::{
 use tower::service_fn;
 use world::{Tasks, sim, sim::SimWorld};
 
+#[path = "rpc/faults.rs"]
+mod faults;
 #[path = "rpc/network.rs"]
 mod network;
 #[path = "rpc/security.rs"]

@@ -77,6 +77,22 @@ impl Runtime {
         Ok(v1::PullImageResponse { image_ref: image.id })
     }
 
+    /// A pull that fails on the way, with what came of it left on the disk. The error is what containerd says.
+    pub(crate) async fn spoil_pull(self: &Arc<Self>, full: bool, wanted: String) -> Status {
+        let latency = self.config.pull_latency.max(SHORTEST_PULL);
+        tokio::time::sleep(if full { latency } else { latency / 2 }).await;
+        let size = self.images().offer(&wanted).map_or(0, |(image, _)| image.size);
+        let came = if full { size } else { size / 2 };
+        self.partial.fetch_add(came, std::sync::atomic::Ordering::Relaxed);
+        let name = Reference::parse(&wanted).and_then(|r| r.tagged()).unwrap_or(wanted);
+        let why = if full {
+            "failed to extract layer: write: no space left on device"
+        } else {
+            "failed to copy: httpReadSeeker: failed open: unexpected EOF"
+        };
+        Status::unknown(format!("failed to pull and unpack image \"{name}\": {why}"))
+    }
+
     /// RemoveImage: whatever is not there is removed already.
     pub(crate) fn remove_image(&self, request: &v1::RemoveImageRequest) -> Result<(), Status> {
         let wanted = request.image.clone().unwrap_or_default().image;
@@ -100,7 +116,8 @@ impl Runtime {
     /// ImageFsInfo.
     pub(crate) fn image_fs_info(&self) -> v1::ImageFsInfoResponse {
         let images = self.images();
-        let used = images.present().map(|p| p.image.size).sum();
+        let whole: u64 = images.present().map(|p| p.image.size).sum();
+        let used = whole.saturating_add(self.partial.load(std::sync::atomic::Ordering::Relaxed));
         let usage = v1::FilesystemUsage {
             timestamp: self.now(),
             fs_id: Some(v1::FilesystemIdentifier { mountpoint: self.config.image_mountpoint.clone() }),
