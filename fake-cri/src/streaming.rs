@@ -13,6 +13,7 @@ use world::{
 use crate::runtime::Runtime;
 
 mod handshake;
+pub mod hostile;
 mod http;
 mod portforward;
 mod remotecommand;

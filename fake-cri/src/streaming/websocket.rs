@@ -70,12 +70,16 @@ pub fn decode(payload: &[u8], dialect: Dialect) -> Option<Received> {
 
 type Socket<T> = WebSocketStream<T>;
 
-async fn socket<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> Socket<T> {
-    let config = WebSocketConfig::default()
+/// Bounds of what is read, and no buffer of what is written.
+pub(super) fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_BYTES))
         .max_frame_size(Some(MESSAGE_BYTES))
-        .write_buffer_size(0);
-    WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await
+        .write_buffer_size(0)
+}
+
+async fn socket<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> Socket<T> {
+    WebSocketStream::from_raw_socket(io, Role::Server, Some(config())).await
 }
 
 /// The channels of a connection: those a client writes, and a way to make those it reads.
