@@ -7,6 +7,7 @@
 pub mod configuration;
 pub mod error;
 pub mod executable;
+pub mod hostile;
 pub mod ipam;
 pub mod plugins;
 pub mod request;

@@ -7,6 +7,7 @@ mod builtins;
 mod command;
 mod execute;
 mod expand;
+pub mod hostile;
 mod interactive;
 pub(crate) mod pattern;
 mod redirect;
@@ -30,6 +31,9 @@ const SUBSTITUTION_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Most fields that one command line may expand to.
 const FIELD_LIMIT: usize = 64 * 1024;
+
+/// Most bytes of one variable.
+const VALUE_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Deepest nesting of functions, substitutions and subshells.
 const DEPTH_LIMIT: u32 = 64;

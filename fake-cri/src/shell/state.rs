@@ -138,7 +138,11 @@ impl Shell {
         if variable.read_only {
             return Err(format!("{name}: is read only"));
         }
-        variable.value = value.into();
+        let value = value.into();
+        if value.len() > super::VALUE_LIMIT {
+            return Err("out of memory".to_owned());
+        }
+        variable.value = value;
         if name == "OPTIND" {
             self.option_index = (variable.value.parse().unwrap_or(1), 0);
         }

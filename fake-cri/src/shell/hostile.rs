@@ -1,0 +1,229 @@
+//! Scripts that nobody would write, run to an end: what fuzzers and tests call. Whatever the bytes are, it returns.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use world::{Files, Tasks, sim};
+
+use crate::{
+    catalogue::ImageKind,
+    os::{
+        Credentials, Descriptor, FileTree, Kernel, Launch, Mount, Namespaces, Signal, Surroundings,
+        namespaces::Beginning,
+        overlay::Overlay,
+        pipe::{Null, Sink},
+    },
+    rootfs,
+};
+
+/// Virtual time that a script gets before it is killed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Pieces of shell language that go wrong in interesting ways when they meet.
+pub const FRAGMENTS: &[&str] = &[
+    "echo",
+    "$x",
+    "${x}",
+    "${x:-",
+    "${x:=a}",
+    "${x:?",
+    "${x#*",
+    "${x%%",
+    "${#x}",
+    "}",
+    "$(",
+    ")",
+    "$((",
+    "))",
+    "`",
+    "\"",
+    "'",
+    "\\",
+    ";",
+    ";;",
+    "&",
+    "&&",
+    "||",
+    "|",
+    "\n",
+    " ",
+    "x=",
+    "x=$x$x",
+    "if",
+    "then",
+    "elif",
+    "else",
+    "fi",
+    "while",
+    "until",
+    "do",
+    "done",
+    "for",
+    "in",
+    "case",
+    "esac",
+    "{",
+    "(",
+    "f()",
+    "return",
+    "break 9",
+    "continue",
+    "exit",
+    "trap",
+    "eval",
+    "exec",
+    "set -e",
+    "set --",
+    "shift",
+    "wait",
+    "kill -9 $$",
+    "<<E\n",
+    "\nE\n",
+    "<",
+    ">",
+    ">>",
+    "2>&1",
+    ">&-",
+    "/dev/null",
+    "*",
+    "?",
+    "[a-",
+    "]",
+    "~",
+    "!",
+    "$?",
+    "$!",
+    "$@",
+    "\"$@\"",
+    "$*",
+    "1",
+    "-1",
+    "99999999999999999999",
+    "/0",
+    "%0",
+    "<<63",
+    "**",
+    "a",
+    "b",
+    "0",
+    "true",
+    "false",
+    "cat",
+    "yes",
+    "head -c 9",
+    "seq 1 9",
+    "printf '%s %d %q'",
+    "test -f",
+    "[ a = ]",
+    "local y",
+    "unset x",
+    "read x",
+    "sed 's/",
+    "/",
+    "grep '\\(",
+    "tr a-z",
+    "sleep 1",
+    "sleep 9 &",
+    ". /x",
+    "alias",
+    "getopts ab:",
+    "export",
+    "readonly x",
+    "$-",
+    "\0",
+    "é",
+    "\u{7f}",
+];
+
+/// Runs a script as `sh -c` in a container of its own, and kills it when it takes too long. How much it wrote.
+///
+/// # Panics
+/// Where the interpreter does, or where it keeps the machine busy without time going by.
+pub fn run(script: &str) -> usize {
+    let script = script.to_owned();
+    let limits = sim::Limits { virtual_time: Duration::from_secs(60), real_time: Duration::from_secs(30) };
+    let outcome = sim::run(1, limits, move |world, tasks: Tasks| async move {
+        let around = Surroundings {
+            world: world.world.clone(),
+            namespaces: Namespaces::new(Beginning { hostname: "box".to_owned(), ..Beginning::default() }),
+            addresses: Vec::new(),
+        };
+        let files =
+            Files::new(Overlay::new(rootfs::build(ImageKind::Busybox, &world.world.clock), world.world.clock.clone()));
+        let root = PathBuf::from("/");
+        let files = FileTree::new(Mount { at: root.clone(), files, root, read_only: false, kind: "overlay" });
+        let written = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = written.clone();
+        let sink: Descriptor = Arc::new(Sink(move |bytes: &[u8]| {
+            count.fetch_add(bytes.len(), std::sync::atomic::Ordering::Relaxed);
+            Ok(())
+        }));
+        let launch = Launch {
+            args: vec!["sh".to_owned(), "-c".to_owned(), script],
+            env: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned()), ("x".to_owned(), "a b*".to_owned())]),
+            cwd: "/".to_owned(),
+            credentials: Credentials::default(),
+            files,
+            descriptors: BTreeMap::from([(0, Arc::new(Null) as Descriptor), (1, sink.clone()), (2, sink)]),
+            dispositions: BTreeMap::new(),
+            confinement: Arc::default(),
+        };
+        let kernel = Kernel::new(tasks.child("box"), around, None);
+        if let Some(process) = kernel.launch(None, launch, Box::new(super::main))
+            && tokio::time::timeout(PATIENCE, process.wait()).await.is_err()
+        {
+            kernel.signal_all(Signal::KILL);
+            process.wait().await;
+        }
+        written.load(std::sync::atomic::Ordering::Relaxed)
+    });
+    outcome.unwrap_or_else(|error| panic!("the script does not end: {error}"))
+}
+
+/// A script of fragments, chosen by bytes.
+pub fn compose(bytes: &[u8]) -> String {
+    let mut script = String::new();
+    for pair in bytes.chunks(2) {
+        script.push_str(FRAGMENTS[usize::from(pair[0]) % FRAGMENTS.len()]);
+        // Mostly words of their own, now and then glued together.
+        if pair.get(1).is_none_or(|glue| glue % 4 != 0) {
+            script.push(' ');
+        }
+    }
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[rstest::rstest]
+    #[case("while :; do x=$x$x; done")]
+    #[case("f() { f | f & }; f")]
+    #[case("x=$(yes)")]
+    #[case("while :; do :; done")]
+    #[case("echo {1..999999999}")]
+    #[case("seq 1 99999999 | sort | tail -n 1")]
+    #[case("printf '%999999999d' 1")]
+    #[case("trap 'kill -TERM $$' TERM; kill -TERM $$")]
+    #[case("set -- $(seq 1 60000); while :; do set -- \"$@\" \"$@\"; done")]
+    #[case("eval \"$(printf '%020000d' 0 | tr 0 '(')\"")]
+    fn greedy_scripts_end(#[case] script: &str) {
+        run(script);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn fragments_in_any_order_end(bytes in proptest::collection::vec(any::<u8>(), 1..60)) {
+            run(&compose(&bytes));
+        }
+
+        #[test]
+        fn any_text_ends(text in ".{0,120}") {
+            run(&text);
+        }
+    }
+}
