@@ -162,11 +162,13 @@ impl Housekeeping {
                 tracing::error!(uid, %error, "Volumes of an orphaned pod not taken down");
                 continue;
             }
-            if let Err(error) = volumes.remove_pod_dir(&uid) {
-                tracing::error!(uid, %error, "Directory of an orphaned pod not removed");
-            }
+            // The directory last: it is by its directory that an orphan is found.
             if let Err(error) = self.workers.parts().cgroups.destroy(&uid).await {
                 tracing::error!(uid, error, "Control group of an orphaned pod not removed");
+                continue;
+            }
+            if let Err(error) = volumes.remove_pod_dir(&uid) {
+                tracing::error!(uid, %error, "Directory of an orphaned pod not removed");
             }
         }
     }

@@ -11,6 +11,8 @@ use crate::{
 };
 
 mod acts;
+#[cfg(test)]
+mod crashes;
 mod pods;
 mod render;
 
