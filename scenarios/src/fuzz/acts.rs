@@ -158,7 +158,12 @@ impl State {
 
 fn fault(rng: &mut Rng) -> Value {
     let rpc = CALLS[rng.random_range(0..CALLS.len())];
-    let script = match rng.random_range(0..9) {
+    let list = rpc.starts_with("List");
+    let script = match rng.random_range(0..12) {
+        9 if list => "shuffled",
+        10 if list => "stale",
+        11 if list => "missing",
+        9 => "twice",
         0 | 1 => "error UNAVAILABLE try again",
         2 | 3 => "fail INTERNAL half done",
         4 => "delay 3s",

@@ -40,7 +40,8 @@ fn manifest() -> String {
     let mut side = container("side");
     side["restartPolicy"] = "Always".into();
     let mut hooked = container("hooked");
-    hooked["lifecycle"] = json!({"postStart": {"exec": {"command": ["true"]}}, "preStop": {"exec": {"command": ["true"]}}});
+    hooked["lifecycle"] =
+        json!({"postStart": {"exec": {"command": ["true"]}}, "preStop": {"exec": {"command": ["true"]}}});
     let setup = json!({"name": "setup", "image": "busybox", "command": ["true"]});
     json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},

@@ -17,7 +17,7 @@ pub fn text(story: &Story) -> String {
     let mut wanted: BTreeMap<&str, &RandomPod> = BTreeMap::new();
     // Whether processes were lost since a pod was put.
     let mut crashed: BTreeMap<&str, bool> = BTreeMap::new();
-    let (mut kubelet, mut runtime) = (true, true);
+    let (mut kubelet, mut runtime, mut hidden) = (true, true, false);
     for act in &story.acts {
         match act {
             Act::Put(name, pod) => {
@@ -62,7 +62,12 @@ pub fn text(story: &Story) -> String {
                     }
                 }
             }
-            Act::Faults(faults) => steps.push(json!({"faults": faults})),
+            Act::Faults(faults) => {
+                // What is not listed has ended, as far as the kubelet can know.
+                let hides = |fault: &Value| matches!(fault["do"].as_str(), Some("stale" | "missing"));
+                hidden |= faults.iter().any(hides);
+                steps.push(json!({"faults": faults}));
+            }
         }
     }
     steps.push(json!({"name": "quiet from here on", "faults": []}));
@@ -75,7 +80,7 @@ pub fn text(story: &Story) -> String {
     let ends: Vec<Value> = wanted
         .iter()
         .map(|(name, pod)| {
-            let lost = pod.fragile && crashed.get(name).copied().unwrap_or(false);
+            let lost = pod.fragile && (hidden || crashed.get(name).copied().unwrap_or(false));
             json!({"pod": name, "is": {"status": end(pod, lost)}})
         })
         .collect();
