@@ -16,7 +16,7 @@ impl Runtime {
         let namespace = if sandbox.host_network() {
             "host".to_owned()
         } else {
-            format!("/var/run/netns/cni-{}", sandbox.id.get(..32).unwrap_or_default())
+            format!("/var/run/netns/cni-{}", sandbox.id.get(..12).unwrap_or_default())
         };
         // Pods have no loopback of their own: the pod's address is what its processes listen on.
         let host = sandbox.ips.first().map_or_else(|| "127.0.0.1".to_owned(), ToString::to_string);
