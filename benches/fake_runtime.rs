@@ -15,7 +15,7 @@ use world::{Tasks, World, net::Address, sim::SimWorld};
 
 /// Containers of the large node, and of each of its pods.
 const MANY: usize = 10_000;
-const OF_A_POD: usize = 100;
+const OF_A_POD: usize = 10;
 
 struct Node {
     fake: FakeCri,

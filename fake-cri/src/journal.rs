@@ -36,6 +36,9 @@ pub struct Entry {
     pub fault: Option<String>,
 }
 
+/// Most bytes of requests and replies that are kept, as they were on the wire: lists of large nodes are long.
+const BYTES: usize = 256 * 1024 * 1024;
+
 /// Gets every entry as it is made.
 pub type Listener = Arc<dyn Fn(&Entry) + Send + Sync>;
 
@@ -52,7 +55,9 @@ struct Inner {
 #[derive(Default)]
 struct State {
     next: u64,
-    entries: VecDeque<Arc<Entry>>,
+    /// With what each takes, in bytes on the wire.
+    entries: VecDeque<(Arc<Entry>, usize)>,
+    bytes: usize,
     listeners: Vec<Listener>,
 }
 
@@ -79,7 +84,7 @@ impl Journal {
 
     /// Everything kept.
     pub fn entries(&self) -> Vec<Arc<Entry>> {
-        self.lock().entries.iter().cloned().collect()
+        self.lock().entries.iter().map(|(entry, _)| entry.clone()).collect()
     }
 
     /// A call begins. Dropping what is returned without an end records that the client gave up.
@@ -89,16 +94,18 @@ impl Journal {
             state.next += 1;
             state.next
         };
-        Open { journal: self.clone(), seq, began: Instant::now(), rpc, request: Some(request), fault: None }
+        Open { journal: self.clone(), seq, began: Instant::now(), rpc, request: Some(request), fault: None, bytes: 0 }
     }
 
-    fn record(&self, entry: Entry) {
+    fn record(&self, entry: Entry, bytes: usize) {
         let entry = Arc::new(entry);
         let listeners = {
             let mut state = self.lock();
-            state.entries.push_back(entry.clone());
-            while state.entries.len() > self.0.limit {
-                state.entries.pop_front();
+            state.entries.push_back((entry.clone(), bytes));
+            state.bytes += bytes;
+            while state.entries.len() > self.0.limit || state.bytes > BYTES {
+                let Some((_, bytes)) = state.entries.pop_front() else { break };
+                state.bytes -= bytes;
             }
             state.listeners.clone()
         };
@@ -116,6 +123,8 @@ pub(crate) struct Open {
     rpc: &'static str,
     request: Option<Document>,
     pub(crate) fault: Option<String>,
+    /// What request and reply take on the wire.
+    pub(crate) bytes: usize,
 }
 
 impl Open {
@@ -130,7 +139,7 @@ impl Open {
             Ok(response) => (response, None, None),
             Err((code, message)) => (None, Some(screaming(&code)), Some(message)),
         };
-        self.journal.record(Entry {
+        let entry = Entry {
             seq: self.seq,
             t: self.began.duration_since(self.journal.0.started).as_secs_f64(),
             dur: self.began.elapsed().as_secs_f64(),
@@ -140,7 +149,8 @@ impl Open {
             code,
             error,
             fault: self.fault.take(),
-        });
+        };
+        self.journal.record(entry, self.bytes);
     }
 }
 

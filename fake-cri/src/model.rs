@@ -244,6 +244,10 @@ pub struct State {
     pub sandboxes: BTreeMap<String, Sandbox>,
     /// Containers by id.
     pub containers: BTreeMap<String, Container>,
+    /// Ids of the containers of each sandbox, oldest first.
+    pub by_sandbox: BTreeMap<String, Vec<String>>,
+    /// Calls since the state was last looked over.
+    pub unchecked: usize,
     /// The next number in order of creation.
     pub next: u64,
     /// Conditions that Status answers.
@@ -272,9 +276,38 @@ pub fn find<'a, T>(all: &'a BTreeMap<String, T>, id: &str) -> Option<&'a T> {
 impl State {
     /// Containers of a sandbox, oldest first.
     pub fn containers_of(&self, sandbox: &str) -> Vec<&Container> {
-        let mut found: Vec<&Container> = self.containers.values().filter(|c| c.sandbox == sandbox).collect();
-        found.sort_by_key(|c| c.order);
-        found
+        let ids = self.by_sandbox.get(sandbox).map(Vec::as_slice).unwrap_or_default();
+        ids.iter().filter_map(|id| self.containers.get(id)).collect()
+    }
+
+    /// Adds a container, which is the newest.
+    pub fn add_container(&mut self, mut container: Container) {
+        self.next += 1;
+        container.order = self.next;
+        self.by_sandbox.entry(container.sandbox.clone()).or_default().push(container.id.clone());
+        self.containers.insert(container.id.clone(), container);
+    }
+
+    /// Takes a container away; `false` if it was not there.
+    pub fn take_container(&mut self, id: &str) -> bool {
+        let Some(container) = self.containers.remove(id) else { return false };
+        if let Some(ids) = self.by_sandbox.get_mut(&container.sandbox) {
+            ids.retain(|other| other != id);
+            if ids.is_empty() {
+                self.by_sandbox.remove(&container.sandbox);
+            }
+        }
+        true
+    }
+
+    /// What is wrong with the state after one more call. A large state is looked over now and then, so that calls stay cheap.
+    pub fn look_over(&mut self) -> Vec<String> {
+        self.unchecked += 1;
+        if self.unchecked * 64 < self.containers.len() + self.sandboxes.len() {
+            return Vec::new();
+        }
+        self.unchecked = 0;
+        self.inconsistencies()
     }
 
     /// What is wrong with the state itself; empty if nothing is.

@@ -192,6 +192,7 @@ impl Runtime {
             self.close_ports(id);
         }
         state.containers.clear();
+        state.by_sandbox.clear();
         state.sandboxes.clear();
         self.forget_networks();
     }

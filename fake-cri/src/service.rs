@@ -64,11 +64,12 @@ impl Service {
             },
             Err(status) => Err(status),
         };
-        for wrong in self.runtime.lock().inconsistencies() {
+        for wrong in self.runtime.lock().look_over() {
             self.runtime.ledger.violated(format!("after {rpc}: {wrong}"));
         }
         match result {
             Ok(response) => {
+                open.bytes = response.encoded_len();
                 open.end(Ok(Some(Document::of(response.clone()))));
                 Ok(Response::new(response))
             }

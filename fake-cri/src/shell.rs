@@ -7,6 +7,7 @@ mod builtins;
 mod command;
 mod execute;
 mod expand;
+#[cfg(any(test, feature = "fuzz"))]
 pub mod hostile;
 mod interactive;
 pub(crate) mod pattern;

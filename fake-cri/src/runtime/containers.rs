@@ -103,9 +103,7 @@ impl Runtime {
             if !state.sandboxes.get(&sandbox.id).is_some_and(|s| s.ready) {
                 return Err(not_found("sandbox", &sandbox.id));
             }
-            state.next += 1;
-            container.order = state.next;
-            state.containers.insert(id.clone(), container);
+            state.add_container(container);
         }
         self.ledger.opened("container", &id);
         self.announce(&id, ContainerEventType::ContainerCreatedEvent, &sandbox.id);
@@ -311,7 +309,7 @@ impl Runtime {
         if container.state == ContainerState::ContainerRunning {
             self.stop_container(&container.id, 0).await?;
         }
-        if self.lock().containers.remove(&container.id).is_none() {
+        if !self.lock().take_container(&container.id) {
             return Ok(());
         }
         self.ledger.closed("container", &container.id);
