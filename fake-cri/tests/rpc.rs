@@ -373,3 +373,35 @@ fn a_client_that_breaks_the_contract_is_told_of() {
         assert!(violations.iter().any(|v| v.contains("negative timeout")), "{violations:?}");
     });
 }
+
+#[test]
+fn lists_longer_than_four_megabytes_arrive_whole_or_in_pieces() {
+    with(Config::default(), async |b| {
+        let sandbox = b.sandbox("web").await;
+        for n in 0..60 {
+            let config = v1::ContainerConfig {
+                metadata: Some(v1::ContainerMetadata { name: format!("c{n}"), attempt: 0 }),
+                image: Some(v1::ImageSpec { image: "busybox".to_owned(), ..Default::default() }),
+                annotations: [("long".to_owned(), "x".repeat(100_000))].into(),
+                ..Default::default()
+            };
+            let request = v1::CreateContainerRequest {
+                pod_sandbox_id: sandbox.clone(),
+                config: Some(config),
+                sandbox_config: Some(Bench::sandbox_config("web", 0)),
+            };
+            b.runtime.create_container(request).await.expect("a container");
+        }
+        let mut client = b.runtime.clone().max_decoding_message_size(16 * 1024 * 1024);
+        let all = client.list_containers(v1::ListContainersRequest::default()).await.expect("a list").into_inner();
+        assert_eq!(all.containers.len(), 60);
+        // A client with gRPC's usual limit gets it in pieces.
+        let mut pieces =
+            b.runtime.stream_containers(v1::StreamContainersRequest::default()).await.expect("ok").into_inner();
+        let mut found = 0;
+        while let Some(piece) = pieces.message().await.expect("a piece") {
+            found += piece.containers.len();
+        }
+        assert_eq!(found, 60);
+    });
+}

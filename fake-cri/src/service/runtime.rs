@@ -16,14 +16,25 @@ type Streamed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 /// Most items in one message of a stream.
 const BATCH: usize = 256;
 
-/// A list as a stream of batches; an empty list is an empty stream.
+/// Most bytes of items in one message of a stream, unless one item alone is longer: gRPC clients take 4 MiB unless told otherwise.
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// A list as a stream of batches, made as they are asked for; an empty list is an empty stream.
 fn batches<T, M>(items: Vec<T>, wrap: impl Fn(Vec<T>) -> M + Send + 'static) -> Streamed<M>
 where
-    T: Clone + Send + 'static,
+    T: prost::Message + 'static,
     M: Send + 'static,
 {
-    let messages: Vec<Result<M, Status>> = items.chunks(BATCH).map(|batch| Ok(wrap(batch.to_vec()))).collect();
-    Box::pin(stream::iter(messages))
+    let mut items = items.into_iter().peekable();
+    Box::pin(stream::iter(std::iter::from_fn(move || {
+        let mut batch = vec![items.next()?];
+        let mut bytes = batch[0].encoded_len();
+        while let Some(item) = items.next_if(|item| batch.len() < BATCH && bytes + item.encoded_len() <= BATCH_BYTES) {
+            bytes += item.encoded_len();
+            batch.push(item);
+        }
+        Some(Ok(wrap(batch)))
+    })))
 }
 
 fn unimplemented(rpc: &str) -> Status {

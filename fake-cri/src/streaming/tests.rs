@@ -496,3 +496,26 @@ fn what_is_no_spdy_ends_the_connection_and_nothing_else() {
         assert_eq!(b.says(&id, "pgrep cat | wc -l").await.trim(), "0", "every command went with its client");
     });
 }
+
+#[test]
+fn two_hundred_clients_at_once_are_served() {
+    with(async |b| {
+        let id = b.sleeper().await;
+        let sessions = (0..200).map(|n| {
+            let url = b.exec(&id, &["sh", "-c", "cat; exit 1"], "i");
+            async move {
+                let mut client = b.spdy(&url, "v4.channel.k8s.io").await;
+                let error = client.stream("error").await;
+                let [stdin, out, _] =
+                    [client.stream("stdin").await, client.stream("stdout").await, client.stream("stderr").await];
+                let text = format!("client {n}\n").repeat(1000);
+                client.write(stdin, text.as_bytes(), true).await;
+                client.finish().await;
+                assert_eq!(client.text(out), text);
+                assert!(client.text(error).contains("NonZeroExitCode"), "{}", client.text(error));
+            }
+        });
+        futures_util::future::join_all(sessions).await;
+        assert_eq!(b.says(&id, "pgrep -x cat | wc -l").await.trim(), "0");
+    });
+}
