@@ -65,6 +65,11 @@ pub struct Outcome {
 /// Files larger than this are not changed by a step.
 const FILE_LIMIT: u64 = 16 * 1024 * 1024;
 
+/// When a runtime is looked at again if nothing else happens: at first.
+const SOON: Duration = Duration::from_millis(100);
+/// And at most.
+const LATE: Duration = Duration::from_secs(3);
+
 /// How long the kubelet may take to answer before the scenario goes on without an answer.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -295,6 +300,7 @@ impl Player<'_> {
     async fn eventually(&mut self, conditions: &[Condition], within: Duration) -> Result<(), Stop> {
         let history = self.target.history().clone();
         let end = tokio::time::Instant::now() + within;
+        let mut quiet = SOON;
         loop {
             let known = history.len();
             let Some(mismatch) = self.first_failing(conditions, false).await else { return Ok(()) };
@@ -304,13 +310,14 @@ impl Player<'_> {
             }
             // A look at the runtime is itself a call that is recorded: that alone is no reason to look again at once.
             let busy = history.len() > known;
-            let pace = if busy { Duration::from_millis(100) } else { self.target.pace() };
+            // The longer nothing else happens, the longer it may take until something does.
+            let pace = if busy { quiet } else { self.target.pace() };
             let known = history.len();
             let pace = (tokio::time::Instant::now() + pace).min(end);
             tokio::select! {
                 biased;
-                () = history.grown_beyond(known) => {}
-                () = tokio::time::sleep_until(pace) => {}
+                () = history.grown_beyond(known) => quiet = SOON,
+                () = tokio::time::sleep_until(pace) => quiet = (quiet * 2).min(LATE),
             }
         }
     }
