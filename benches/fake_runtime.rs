@@ -114,7 +114,8 @@ fn calls(criterion: &mut Criterion) {
         });
         let client = node.client.clone();
         group.bench_function(format!("Version {place}"), |b| {
-            b.to_async(&runtime).iter(|| async { client.clone().version(v1::VersionRequest::default()).await.expect("ok") });
+            b.to_async(&runtime)
+                .iter(|| async { client.clone().version(v1::VersionRequest::default()).await.expect("ok") });
         });
         group.bench_function(format!("ContainerStatus {place}"), |b| {
             b.to_async(&runtime).iter(|| async {
@@ -123,8 +124,9 @@ fn calls(criterion: &mut Criterion) {
             });
         });
         group.bench_function(format!("ListContainers {place}"), |b| {
-            b.to_async(&runtime)
-                .iter(|| async { client.clone().list_containers(v1::ListContainersRequest::default()).await.expect("ok") });
+            b.to_async(&runtime).iter(|| async {
+                client.clone().list_containers(v1::ListContainersRequest::default()).await.expect("ok")
+            });
         });
         group.bench_function(format!("ExecSync {place}"), |b| {
             b.to_async(&runtime).iter(|| async {
