@@ -155,12 +155,24 @@ impl Prober {
             if each.kind == pod::ContainerKind::Init && !pod::is_restartable_init(each.container) {
                 continue;
             }
+            // One that has ended for good would end its workers at once, which would be news, and so on without end.
+            if self.has_ended(pod, &each.container.name) {
+                continue;
+            }
             for kind in ProbeKind::ALL {
                 if let Some(probe) = probe(each.container, kind) {
                     self.add_worker(pod, &each.container.name, kind, probe);
                 }
             }
         }
+    }
+
+    /// Whether a container has ended and is not started again by its policy.
+    fn has_ended(&self, pod: &Pod, container: &str) -> bool {
+        let Some(status) = self.statuses.pod_status(pod::uid(pod)) else { return false };
+        let ended = worker::find(&status, container)
+            .is_some_and(|held| held.state.as_ref().is_some_and(|state| state.terminated.is_some()));
+        ended && !worker::restarts(pod, container)
     }
 
     fn add_worker(self: &Arc<Self>, pod: &Arc<Pod>, container: &str, kind: ProbeKind, probe: &Probe) {

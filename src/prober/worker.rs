@@ -116,7 +116,7 @@ impl Worker {
         if !status::is_running(container) {
             self.prober.results.set(&uid, self.kind, &id, ProbeResult::Failure).await;
             let ended = container.state.as_ref().is_some_and(|state| state.terminated.is_some());
-            return !ended || self.restarts();
+            return !ended || restarts(&self.pod, &self.container);
         }
         let age = started_at.map_or(i64::MAX, |at| self.prober.world.clock.now().as_second() - at.0.as_second());
         if age < i64::from(self.probe.initial_delay_seconds.unwrap_or(0)) {
@@ -150,15 +150,6 @@ impl Worker {
         if final_one {
             self.on_hold = true;
             self.run = 0;
-        }
-    }
-
-    /// Whether the container is started again after its end.
-    fn restarts(&self) -> bool {
-        let own = pod::container(&self.pod, &self.container).and_then(|each| each.container.restart_policy.as_deref());
-        match own {
-            Some(word) => RestartPolicy::parse(Some(word)) != RestartPolicy::Never,
-            None => pod::restart_policy(&self.pod) != RestartPolicy::Never,
         }
     }
 
@@ -215,7 +206,17 @@ impl Worker {
     }
 }
 
-fn find<'a>(status: &'a PodStatus, name: &str) -> Option<&'a ContainerStatus> {
+/// Whether a container is started again after its end, by its policy.
+pub(super) fn restarts(pod: &Pod, container: &str) -> bool {
+    let own = pod::container(pod, container).and_then(|each| each.container.restart_policy.as_deref());
+    match own {
+        Some(word) => RestartPolicy::parse(Some(word)) != RestartPolicy::Never,
+        None => pod::restart_policy(pod) != RestartPolicy::Never,
+    }
+}
+
+/// What is shown of a container.
+pub(super) fn find<'a>(status: &'a PodStatus, name: &str) -> Option<&'a ContainerStatus> {
     let app = status.container_statuses.iter().flatten();
     app.chain(status.init_container_statuses.iter().flatten()).find(|container| container.name == name)
 }

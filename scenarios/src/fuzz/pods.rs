@@ -158,7 +158,7 @@ fn regular(rng: &mut Rng, number: usize, shape: &mut Shape) -> Value {
     }
     probes(rng, kind, ill, &mut container);
     if RUNS.contains(&kind) {
-        hooks(rng, shape.grace, &mut container);
+        hooks(rng, shape, &mut container);
     }
     container
 }
@@ -198,15 +198,16 @@ fn probes(rng: &mut Rng, kind: &str, ill: bool, container: &mut Value) {
     }
 }
 
-fn hooks(rng: &mut Rng, grace: i64, container: &mut Value) {
+fn hooks(rng: &mut Rng, shape: &Shape, container: &mut Value) {
     let mut lifecycle = Map::new();
-    if chance(rng, 0.15) {
+    // A container whose hook is cut off is killed: elsewhere it may not come back.
+    if chance(rng, 0.15) && shape.policy == "Always" {
         lifecycle.insert("postStart".to_owned(), json!({"exec": {"command": ["sleep", "1"]}}));
     }
     if chance(rng, 0.25) {
         let hook = match rng.random_range(0..3) {
             // It must be shorter than the grace period.
-            0 if grace > 1 => json!({"sleep": {"seconds": 1}}),
+            0 if shape.grace > 1 => json!({"sleep": {"seconds": 1}}),
             1 => json!({"exec": {"command": ["sleep", "20"]}}),
             _ => json!({"exec": {"command": ["sleep", "2"]}}),
         };

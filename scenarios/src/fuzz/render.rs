@@ -25,6 +25,14 @@ pub fn text(story: &Story) -> String {
                 if wanted.get(name.as_str()).is_none_or(|held| held.manifest != pod.manifest) {
                     crashed.insert(name, false);
                 }
+                // The same pod again, and a kubelet that forgets that it was to end first: it may have had its run.
+                let before = story
+                    .acts
+                    .iter()
+                    .filter(|act| matches!(act, Act::Put(n, p) if n == name && p.manifest == pod.manifest));
+                if before.count() > 1 {
+                    crashed.insert(name, true);
+                }
                 wanted.insert(name, pod);
             }
             Act::Remove(name) => {
