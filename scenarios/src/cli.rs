@@ -13,6 +13,7 @@ use world::Files;
 
 use crate::{
     corpus::{self, CorpusError, Shelf},
+    coverage,
     format::{self, Scenario, TargetKind},
     report::{Report, Totals, junit::junit},
     run::{Options, run_all},
@@ -42,6 +43,14 @@ enum Command {
     Explain(Which),
     /// Makes up random scenarios and runs them; keeps those that fail, made smaller.
     Fuzz(fuzz::Fuzz),
+    /// Says how much of upstream's node specs the scenarios re-cast, and what was decided of the others.
+    Coverage {
+        #[command(flatten)]
+        which: Which,
+        /// Every spec by itself.
+        #[arg(long)]
+        all: bool,
+    },
     /// Prints the JSON schema of scenario files, for editors.
     Schema,
     /// Writes a scenario to start from.
@@ -125,6 +134,13 @@ pub fn main(cli: Cli, around: &mut Surroundings<'_>) -> io::Result<u8> {
         }
         Command::Explain(which) => which.each(around, explain::explain),
         Command::Fuzz(fuzz) => fuzz.main(around),
+        Command::Coverage { which, all } => match which.scenarios(around)? {
+            Ok(scenarios) => {
+                around.out.write_all(coverage::table(&scenarios, all).as_bytes())?;
+                Ok(0)
+            }
+            Err(code) => Ok(code),
+        },
         Command::Schema => {
             around.out.write_all(format::schema().as_bytes())?;
             Ok(0)

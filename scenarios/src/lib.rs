@@ -4,6 +4,7 @@ pub mod calls;
 pub mod check;
 pub mod cli;
 pub mod corpus;
+pub mod coverage;
 pub mod format;
 pub mod fuzz;
 pub mod history;
