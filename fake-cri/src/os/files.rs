@@ -305,6 +305,9 @@ impl FileTree {
         let facts = match place.mount.files.metadata(&place.inner) {
             Ok(facts) => facts,
             Err(error) if mode.create && error.kind() == std::io::ErrorKind::NotFound => {
+                if path.ends_with('/') {
+                    return Err(Errno::IsDirectory);
+                }
                 place.writable()?;
                 self.allow_in_parent(&place, who)?;
                 place.mount.files.write(&place.inner, b"", 0o644)?;

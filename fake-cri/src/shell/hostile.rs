@@ -203,6 +203,8 @@ mod tests {
     #[case("f() { f | f & }; f")]
     #[case("x=$(yes)")]
     #[case("while :; do :; done")]
+    #[case("yes a long line of text that fills what there is >> /tmp/file")]
+    #[case("yes > missing/")]
     #[case("echo {1..999999999}")]
     #[case("seq 1 99999999 | sort | tail -n 1")]
     #[case("printf '%999999999d' 1")]

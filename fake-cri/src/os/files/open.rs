@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::future::BoxFuture;
 
-use super::{OpenMode, Place};
+use super::{FILE_LIMIT, OpenMode, Place};
 use crate::os::{Errno, OpenFile};
 
 /// An open file of the tree.
@@ -20,7 +20,11 @@ pub(super) struct TreeFile {
 }
 
 /// An appending handle of the mount.
-struct Writer(Box<dyn world::files::Append>);
+struct Writer {
+    file: Box<dyn world::files::Append>,
+    /// Bytes in the file, as far as this handle knows.
+    size: u64,
+}
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -51,9 +55,19 @@ impl TreeFile {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let writer = match writer.as_mut() {
             Some(writer) => writer,
-            None => writer.insert(Writer(self.place.mount.files.append(&self.place.inner, 0o644)?)),
+            None => {
+                let files = &self.place.mount.files;
+                let file = files.append(&self.place.inner, 0o644)?;
+                let size = files.metadata(&self.place.inner).map_or(0, |facts| facts.size);
+                writer.insert(Writer { file, size })
+            }
         };
-        Ok(writer.0.append(bytes)?)
+        writer.size = writer.size.saturating_add(bytes.len() as u64);
+        // What is not on the node's own disk is in memory, of which there is an end.
+        if self.place.mount.kind != "bind" && writer.size > FILE_LIMIT {
+            return Err(Errno::TooBig);
+        }
+        Ok(writer.file.append(bytes)?)
     }
 }
 
