@@ -4,6 +4,7 @@ pub mod api;
 pub mod command;
 pub mod config;
 pub mod cri;
+pub mod findings;
 pub mod housekeeping;
 mod httpget;
 pub mod images;

@@ -21,6 +21,8 @@ mod http;
 mod merge;
 mod parse;
 
+pub use parse::unknown_fields;
+
 /// How many changes wait for a slow reader, as upstream's channel.
 const QUEUE: usize = 50;
 

@@ -21,6 +21,7 @@ use crate::{
 
 mod explain;
 mod fuzz;
+mod manifest;
 mod template;
 
 /// Runs scenarios of pod lifecycle against a kubelet, in virtual or real time.
@@ -37,7 +38,8 @@ enum Command {
     Run(Run),
     /// Names the scenarios there are.
     List(Which),
-    /// Says what is wrong with scenarios without running them.
+    /// Says what is wrong with scenarios without running them; of manifests of pods, what the kubelet refuses, ignores or cannot do
+    /// without an API server. Exit code 1 if a manifest would not run.
     Check(Which),
     /// Says in words what scenarios do.
     Explain(Which),
@@ -121,17 +123,7 @@ pub fn main(cli: Cli, around: &mut Surroundings<'_>) -> io::Result<u8> {
                 if scenario.tags.is_empty() { String::new() } else { format!(" [{}]", scenario.tags.join(", ")) };
             format!("{}: {}{tags}\n", scenario.id, scenario.name)
         }),
-        Command::Check(which) => {
-            let mut count = 0;
-            let code = which.each(around, |_| {
-                count += 1;
-                String::new()
-            })?;
-            if code == 0 {
-                writeln!(around.out, "{count} scenarios are well-formed")?;
-            }
-            Ok(code)
-        }
+        Command::Check(which) => manifest::check(which, around),
         Command::Explain(which) => which.each(around, explain::explain),
         Command::Fuzz(fuzz) => fuzz.main(around),
         Command::Coverage { which, all } => match which.scenarios(around)? {

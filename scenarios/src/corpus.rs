@@ -118,7 +118,11 @@ fn is_scenario(name: &str) -> bool {
     (name.ends_with(".yaml") || name.ends_with(".yml")) && !hidden
 }
 
-fn list(files: &Files, path: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+/// The scenario files at `path`, which is one or a folder of them.
+///
+/// # Errors
+/// The path cannot be read.
+pub fn list(files: &Files, path: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     let absolute = std::path::absolute(path)?;
     if files.metadata(&absolute)?.kind != FileKind::Directory {
         found.push(path.to_owned());

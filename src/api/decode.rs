@@ -91,11 +91,36 @@ pub fn manifest_or_list(bytes: &[u8]) -> Result<Vec<Pod>, NeitherError> {
     }
 }
 
-/// The fields of a manifest that would be dropped silently. Nothing for bytes that are not a pod.
+/// The fields of a manifest that would be dropped silently. Nothing for bytes that are not a pod or a list of pods.
 pub fn unknown_fields(bytes: &[u8]) -> Vec<UnknownField> {
-    match yaml::document(bytes) {
-        Ok(value) if matches!(kind(&value), Ok(Kind::Pod)) => check::unknown(&value, &schema::POD),
+    let Ok(value) = yaml::document(bytes) else { return Vec::new() };
+    match kind(&value) {
+        Ok(Kind::Pod) => check::unknown(&value, &schema::POD),
+        Ok(Kind::PodList) => check::unknown(&value, &schema::POD_LIST),
         _ => Vec::new(),
+    }
+}
+
+/// The first document as the decoder sees it, before any field is checked.
+///
+/// # Errors
+/// [`DecodeError::Syntax`].
+pub fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
+    yaml::document(bytes)
+}
+
+/// The line, from 1, where a second YAML document starts that nobody reads.
+pub fn second_document(bytes: &[u8]) -> Option<usize> {
+    yaml::second_document(&String::from_utf8_lossy(bytes))
+}
+
+/// Where the value stands whose type or text the decoder refuses: `spec.containers[1].image`.
+pub fn refused_at(bytes: &[u8]) -> Option<String> {
+    let value = yaml::document(bytes).ok()?;
+    match kind(&value) {
+        Ok(Kind::Pod) => check::refused_at(&value, &schema::POD),
+        Ok(Kind::PodList) => check::refused_at(&value, &schema::POD_LIST),
+        _ => None,
     }
 }
 

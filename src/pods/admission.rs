@@ -70,16 +70,7 @@ impl Rejection {
 /// # Errors
 /// The first reason against the pod.
 pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &Node) -> Result<(), Rejection> {
-    sysctls::check(pod, &node.allowed_sysctls).map_err(|message| Rejection::new("SysctlForbidden", message))?;
-    if pod::labels(pod).get("kubernetes.io/os").is_some_and(|os| os != "linux") {
-        return Err(Rejection::new(
-            "PodOSSelectorNodeLabelDoesNotMatch",
-            "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
-        ));
-    }
-    if spec(pod).os.as_ref().is_some_and(|os| os.name != "linux") {
-        return Err(Rejection::new("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"));
-    }
+    anywhere(pod, &node.allowed_sysctls)?;
     let strict = spec(pod).security_context.as_ref().and_then(|context| context.supplemental_groups_policy.as_deref());
     if strict == Some("Strict") && !node.supplemental_groups_policy {
         return Err(Rejection::new(
@@ -110,6 +101,25 @@ pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &Node) -> Result<(), Rejectio
              set of running pods found to reclaim resources: [{list}]"
         ),
     ))
+}
+
+/// The checks that no Linux node passes or fails by what it is: sysctls, with those allowed on top of the safe ones, and the
+/// operating system.
+///
+/// # Errors
+/// The first reason against the pod.
+pub fn anywhere(pod: &Pod, allowed_sysctls: &[String]) -> Result<(), Rejection> {
+    sysctls::check(pod, allowed_sysctls).map_err(|message| Rejection::new("SysctlForbidden", message))?;
+    if pod::labels(pod).get("kubernetes.io/os").is_some_and(|os| os != "linux") {
+        return Err(Rejection::new(
+            "PodOSSelectorNodeLabelDoesNotMatch",
+            "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
+        ));
+    }
+    if spec(pod).os.as_ref().is_some_and(|os| os.name != "linux") {
+        return Err(Rejection::new("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"));
+    }
+    Ok(())
 }
 
 /// Host address, protocol and port of every container that runs for the pod's whole life.

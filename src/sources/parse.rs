@@ -20,17 +20,25 @@ pub fn accept(pod: Pod, source: Source<'_>, node_name: &str) -> Result<Arc<Pod>,
 
 /// What is wrong in a manifest without stopping it: fields that nobody knows, with the nearest known name.
 pub fn remarks(bytes: &[u8]) -> Vec<String> {
-    decode::unknown_fields(bytes)
-        .into_iter()
-        .map(|field| {
-            let name = field.path.rsplit('.').next().unwrap_or_default().to_lowercase();
-            let distance = |known: &&&str| strsim::damerau_levenshtein(&name, &known.to_lowercase());
-            match field.known.iter().min_by_key(distance).filter(|known| distance(known) <= 2) {
-                Some(known) => format!("unknown field {:?} is ignored: did you mean {known:?}?", field.path),
-                None => format!("unknown field {:?} is ignored", field.path),
-            }
-        })
-        .collect()
+    let tell = |(path, text): (String, String)| match text.split_once(": ") {
+        Some((_, hint)) => format!("unknown field {path:?} is ignored: {hint}"),
+        None => format!("unknown field {path:?} is ignored"),
+    };
+    unknown_fields(bytes).into_iter().map(tell).collect()
+}
+
+/// The fields that nobody knows: where each stands, and what to say of it.
+pub fn unknown_fields(bytes: &[u8]) -> Vec<(String, String)> {
+    let tell = |field: decode::UnknownField| {
+        let name = field.path.rsplit('.').next().unwrap_or_default().to_lowercase();
+        let distance = |known: &&&str| strsim::damerau_levenshtein(&name, &known.to_lowercase());
+        let text = match field.known.iter().min_by_key(distance).filter(|known| distance(known) <= 2) {
+            Some(known) => format!("unknown field: did you mean {known:?}?"),
+            None => "unknown field".to_owned(),
+        };
+        (field.path, text)
+    };
+    decode::unknown_fields(bytes).into_iter().map(tell).collect()
 }
 
 #[cfg(test)]

@@ -25,17 +25,30 @@ pub(super) fn json_kind(value: &Value) -> &'static str {
 /// As in Go, a field of the wrong type is remembered and decoding goes on: the first one is reported, unless a value
 /// that reads itself (quantity, time) fails later, which stops decoding at once.
 pub(super) fn clean(value: &Value, of: &'static Type) -> Result<Value, DecodeError> {
-    let mut walk = Walk { path: Vec::new(), first: None };
+    let mut walk = Walk::default();
     let clean = walk.object(value, of)?;
     match walk.first {
-        Some(text) => Err(DecodeError::Field(text)),
+        Some((text, _)) => Err(DecodeError::Field(text)),
         None => Ok(clean),
     }
 }
 
+/// Where the value stands that [`clean`] refuses: `spec.containers[1].image`.
+pub(super) fn refused_at(value: &Value, of: &'static Type) -> Option<String> {
+    let mut walk = Walk::default();
+    match walk.object(value, of) {
+        // Nothing has left the path since the value was met.
+        Err(_) => Some(walk.exact()),
+        Ok(_) => walk.first.map(|(_, at)| at),
+    }
+}
+
+#[derive(Default)]
 struct Walk {
-    path: Vec<&'static str>,
-    first: Option<String>,
+    /// The fields on the way, with the index where one is a list.
+    path: Vec<(&'static str, Option<usize>)>,
+    /// The first wrong type, and where it stands.
+    first: Option<(String, String)>,
 }
 
 impl Walk {
@@ -47,7 +60,7 @@ impl Walk {
             if inner.is_null() {
                 continue;
             }
-            self.path.push(field.name);
+            self.path.push((field.name, None));
             let read = self.shape(inner, &field.shape, of)?;
             self.path.pop();
             if let Some(read) = read.filter(|read| field.omit != Omit::Empty || !zero(read)) {
@@ -73,7 +86,10 @@ impl Walk {
             Shape::Structs(inner) => match value.as_array() {
                 Some(items) => {
                     let mut list = Vec::with_capacity(items.len());
-                    for item in items {
+                    for (index, item) in items.iter().enumerate() {
+                        if let Some(last) = self.path.last_mut() {
+                            last.1 = Some(index);
+                        }
                         if !(item.is_object() || item.is_null()) {
                             self.wrong(item, &format!("v1.{}", inner.name), of);
                         }
@@ -160,7 +176,7 @@ impl Walk {
             Some(text) => time::check(text).map_err(DecodeError::Field).map(|()| Some(value.clone())),
             None => {
                 self.wrong(value, "string", of);
-                Err(DecodeError::Field(self.first.take().unwrap_or_default()))
+                Err(DecodeError::Field(self.first.take().unwrap_or_default().0))
             }
         }
     }
@@ -171,11 +187,19 @@ impl Walk {
 
     fn wrong_text(&mut self, what: &str, go: &str, of: &'static Type) -> Option<Value> {
         if self.first.is_none() {
-            let path = self.path.join(".");
-            self.first =
-                Some(format!("json: cannot unmarshal {what} into Go struct field {}.{path} of type {go}", of.name));
+            let path = self.path.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(".");
+            let text = format!("json: cannot unmarshal {what} into Go struct field {}.{path} of type {go}", of.name);
+            self.first = Some((text, self.exact()));
         }
         None
+    }
+
+    fn exact(&self) -> String {
+        let steps = self.path.iter().map(|(name, index)| match index {
+            Some(index) => format!("{name}[{index}]"),
+            None => (*name).to_owned(),
+        });
+        steps.collect::<Vec<_>>().join(".")
     }
 }
 

@@ -75,6 +75,21 @@ fn first_document(text: &str) -> &str {
     text
 }
 
+/// The line of the marker behind which a further document with content stands. JSON has one document.
+pub(super) fn second_document(text: &str) -> Option<usize> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim_start().starts_with('{') {
+        return None;
+    }
+    let first = first_document(text);
+    let rest = text.get(first.len()..).unwrap_or_default();
+    let content = |line: &&str| {
+        let bare = line.trim();
+        !(bare.is_empty() || bare.starts_with('#') || bare == "---" || bare == "...")
+    };
+    rest.lines().any(|line| content(&line)).then(|| first.lines().count() + 1)
+}
+
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => {

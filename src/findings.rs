@@ -1,0 +1,157 @@
+//! What is to say about a manifest before anybody runs it: refused, ignored, in need of an API server. Pure; asks the same decoding,
+//! validation and admission rules as the kubelet. Not where the lines are: that is the reader's of the file.
+
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::Value;
+
+use crate::{
+    api::{
+        decode::{self, DecodeError},
+        identity::Source,
+        references,
+        static_pod::{self, RefusedError},
+    },
+    pods::admission,
+    sources,
+};
+
+mod meaning;
+
+/// What a finding means for the pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// The pod does not run.
+    Refused,
+    /// The pod does not run because something it names lives in an API server only.
+    NeedsApiServer,
+    /// It runs as if this were not there.
+    Ignored,
+}
+
+impl Weight {
+    /// In a word or three.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::NeedsApiServer => "needs an API server",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+/// One thing to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The field: `spec.containers[0].image`; empty for the whole document.
+    pub path: String,
+    /// The line, from 1, where the text itself says so.
+    pub line: Option<usize>,
+    /// What it means.
+    pub weight: Weight,
+    /// For people, without the path.
+    pub text: String,
+}
+
+impl Finding {
+    fn new(weight: Weight, path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), line: None, weight, text: text.into() }
+    }
+}
+
+/// All there is to say about a manifest, a Pod or a PodList: by weight, then in the order of the rules.
+pub fn manifest(bytes: &[u8]) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let value = match decode::document(bytes) {
+        Ok(value) => value,
+        Err(error) => return vec![broken(bytes, &error)],
+    };
+    if value.get("kind").and_then(Value::as_str) == Some("PodList") {
+        match decode::list(bytes) {
+            Ok(pods) => {
+                for (index, pod) in pods.into_iter().enumerate() {
+                    let raw = value.get("items").and_then(|items| items.get(index)).unwrap_or(&Value::Null);
+                    one(&mut out, pod, raw, &format!("items[{index}]."));
+                }
+                out.push(Finding::new(
+                    Weight::Ignored,
+                    "kind",
+                    "only a URL may give a list of pods: a file with one is refused",
+                ));
+            }
+            Err(error) => out.push(broken(bytes, &error)),
+        }
+    } else {
+        match decode::manifest(bytes) {
+            Ok(pod) => one(&mut out, pod, &value, ""),
+            Err(error) => out.push(broken(bytes, &error)),
+        }
+    }
+    for (path, text) in sources::unknown_fields(bytes) {
+        out.push(Finding::new(Weight::Ignored, path, text));
+    }
+    if let Some(line) = decode::second_document(bytes) {
+        let text = "only the first YAML document of a manifest is read";
+        out.push(Finding { line: Some(line), ..Finding::new(Weight::Ignored, "", text) });
+    }
+    out.sort_by_key(|finding| finding.weight);
+    out
+}
+
+/// Whether any of them keeps a pod from running.
+pub fn refuse(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.weight != Weight::Ignored)
+}
+
+/// Bytes that are no pod.
+fn broken(bytes: &[u8], error: &DecodeError) -> Finding {
+    let text = error.to_string();
+    let path = match error {
+        DecodeError::Field(_) => decode::refused_at(bytes).unwrap_or_default(),
+        DecodeError::NotAPod(_) | DecodeError::NotAList(_) => "kind".to_owned(),
+        DecodeError::Syntax(_) | DecodeError::Type(_) => String::new(),
+    };
+    let line =
+        text.strip_prefix("yaml: line ").and_then(|rest| rest.split(':').next()).and_then(|line| line.parse().ok());
+    Finding { line, ..Finding::new(Weight::Refused, path, text) }
+}
+
+/// One pod; `raw` is what the manifest says of it, and `at` stands before every path.
+fn one(out: &mut Vec<Finding>, mut pod: Pod, raw: &Value, at: &str) {
+    let first = out.len();
+    let source = Source::File("manifest");
+    let mut accepted = static_pod::accept(pod.clone(), source, "node");
+    if accepted == Err(RefusedError::Nameless) {
+        out.push(Finding::new(Weight::Refused, "metadata.name", "name is needed for the pod"));
+        pod.metadata.name = Some("unnamed".to_owned());
+        accepted = static_pod::accept(pod.clone(), source, "node");
+    }
+    if let Err(RefusedError::Invalid(errors)) = &accepted {
+        for error in errors {
+            let text = error.to_string();
+            let text = text.strip_prefix(&error.path).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text);
+            out.push(Finding::new(Weight::Refused, error.path.clone(), text));
+        }
+    }
+    if let Err(rejection) = admission::anywhere(&pod, &[]) {
+        let path = match rejection.reason {
+            "SysctlForbidden" => "spec.securityContext.sysctls",
+            "PodOSNotSupported" => "spec.os.name",
+            _ => "metadata.labels.kubernetes.io/os",
+        };
+        out.push(Finding::new(Weight::Refused, path, format!("{}: {}", rejection.reason, rejection.message)));
+    }
+    let mut needs = meaning::needs_api_server(raw);
+    if let Err(text) = references::static_pod(&pod)
+        && needs.is_empty()
+    {
+        needs.push(Finding::new(Weight::NeedsApiServer, "spec", text));
+    }
+    out.extend(needs);
+    out.extend(meaning::ignored(raw));
+    for finding in out.iter_mut().skip(first) {
+        finding.path.insert_str(0, at);
+    }
+}
+
+#[cfg(test)]
+mod tests;
