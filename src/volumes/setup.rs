@@ -125,10 +125,9 @@ fn host_path(world: &World, source: &HostPathVolumeSource) -> Result<(), String>
     let (fits, what) = match kind {
         "Directory" | "DirectoryOrCreate" => (is(FileKind::Directory), "a directory"),
         "File" | "FileOrCreate" => (is(FileKind::File), "a file"),
-        // The world does not tell sockets and devices apart yet.
-        "Socket" => (is(FileKind::Other), "a socket file"),
-        "CharDevice" => (is(FileKind::Other), "a character device"),
-        "BlockDevice" => (is(FileKind::Other), "a block device"),
+        "Socket" => (is(FileKind::Socket), "a socket file"),
+        "CharDevice" => (is(FileKind::CharDevice), "a character device"),
+        "BlockDevice" => (is(FileKind::BlockDevice), "a block device"),
         _ => return Err(format!("{kind} is an invalid volume type")),
     };
     if fits { Ok(()) } else { Err(format!("hostPath type check failed: {} is not {what}", source.path)) }

@@ -148,6 +148,15 @@ async fn fs_group_owns_what_is_ours() {
 #[case("FileOrCreate", "/dir/new", None)]
 #[case("FileOrCreate", "/none/new", Some("open /none/new: no such file or directory"))]
 #[case("Socket", "/file", Some("hostPath type check failed: /file is not a socket file"))]
+#[case("Socket", "/fifo", Some("hostPath type check failed: /fifo is not a socket file"))]
+#[case("Socket", "/socket", None)]
+#[case("CharDevice", "/char", None)]
+#[case("CharDevice", "/block", Some("hostPath type check failed: /block is not a character device"))]
+#[case("BlockDevice", "/block", None)]
+#[case("BlockDevice", "/char", Some("hostPath type check failed: /char is not a block device"))]
+#[case("BlockDevice", "/nothing", Some("hostPath type check failed: /nothing is not a block device"))]
+#[case("File", "/char", Some("hostPath type check failed: /char is not a file"))]
+#[case("Directory", "/socket", Some("hostPath type check failed: /socket is not a directory"))]
 #[case("", "/a/../b", Some("invalid HostPath `/a/../b`: must not contain '..'"))]
 #[tokio::test(start_paused = true)]
 async fn host_paths_are_checked(#[case] kind: &str, #[case] path: &str, #[case] error: Option<&str>) {
@@ -155,6 +164,10 @@ async fn host_paths_are_checked(#[case] kind: &str, #[case] path: &str, #[case] 
     let files = &bench.world.world.files;
     files.create_dir_all(Path::new("/dir"), 0o755).unwrap();
     files.write(Path::new("/file"), b"", 0o644).unwrap();
+    bench.world.files.make_fifo("/fifo").unwrap();
+    bench.world.files.make_dead_socket("/socket").unwrap();
+    bench.world.files.make_device("/char", false).unwrap();
+    bench.world.files.make_device("/block", true).unwrap();
     let pod = pod(json!([{"name": "h", "hostPath": {"path": path, "type": kind}}]), None);
     let result = tokio::time::timeout(Duration::from_secs(1), bench.volumes.set_up(&pod)).await;
     assert_eq!(result.is_ok(), error.is_none());

@@ -267,7 +267,10 @@ fn look(sim: &SimWorld) -> Vec<String> {
             FileKind::Directory => 'd',
             FileKind::File => 'f',
             FileKind::Symlink => 'l',
-            FileKind::Other => 's',
+            FileKind::Socket => 's',
+            FileKind::Fifo => 'p',
+            FileKind::CharDevice => 'c',
+            FileKind::BlockDevice => 'b',
         };
         let mut line = format!("{kind} {:o} {}:{} {}", facts.mode, facts.uid, facts.gid, path.display());
         if facts.kind == FileKind::Symlink {

@@ -23,8 +23,14 @@ pub enum FileKind {
     Directory,
     /// A symbolic link (only where links are not followed).
     Symlink,
-    /// A socket, FIFO or device.
-    Other,
+    /// A unix socket's file.
+    Socket,
+    /// A FIFO.
+    Fifo,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
 }
 
 /// Facts about one path.

@@ -10,7 +10,10 @@ fn mode_text(facts: &Metadata) -> String {
         FileKind::File => '-',
         FileKind::Directory => 'd',
         FileKind::Symlink => 'l',
-        FileKind::Other => 's',
+        FileKind::Socket => 's',
+        FileKind::Fifo => 'p',
+        FileKind::CharDevice => 'c',
+        FileKind::BlockDevice => 'b',
     };
     let mut text = String::from(kind);
     for shift in [6, 3, 0] {
@@ -131,7 +134,10 @@ pub(super) async fn stat(process: Process) -> Code {
             FileKind::File => "regular file",
             FileKind::Directory => "directory",
             FileKind::Symlink => "symbolic link",
-            FileKind::Other => "socket",
+            FileKind::Socket => "socket",
+            FileKind::Fifo => "fifo",
+            FileKind::CharDevice => "character special file",
+            FileKind::BlockDevice => "block special file",
         };
         let format = options.value('c').unwrap_or("  File: %n\n  Size: %s\t%F\nAccess: (0%a)  Uid: %u   Gid: %g");
         let text = format

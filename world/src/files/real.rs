@@ -97,9 +97,7 @@ fn require_regular(fd: BorrowedFd<'_>) -> io::Result<()> {
     match kind(&sys::fstat(fd)?) {
         FileKind::File => Ok(()),
         FileKind::Directory => Err(Errno::ISDIR.into()),
-        FileKind::Symlink | FileKind::Other => {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file but a socket, FIFO or device"))
-        }
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file but a socket, FIFO or device")),
     }
 }
 
@@ -112,7 +110,11 @@ fn kind_of(kind: sys::FileType) -> FileKind {
         sys::FileType::RegularFile => FileKind::File,
         sys::FileType::Directory => FileKind::Directory,
         sys::FileType::Symlink => FileKind::Symlink,
-        _ => FileKind::Other,
+        sys::FileType::Socket => FileKind::Socket,
+        sys::FileType::CharacterDevice => FileKind::CharDevice,
+        sys::FileType::BlockDevice => FileKind::BlockDevice,
+        // Linux has no other kind: a FIFO, or what is opened like one.
+        _ => FileKind::Fifo,
     }
 }
 
@@ -358,4 +360,21 @@ impl FileSystem for HostFiles {
 /// A path of the very file behind a handle, for calls that take no handle opened with `O_PATH`.
 fn through_proc(fd: BorrowedFd<'_>) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_of_the_host_are_told_apart() {
+        let files = HostFiles::new("/");
+        let kind = |path: &str| files.metadata(Path::new(path)).map(|facts| facts.kind).ok();
+        assert_eq!(kind("/dev/null"), Some(FileKind::CharDevice));
+        for entry in files.read_dir(Path::new("/dev")).unwrap() {
+            if ["loop0", "vda", "sda", "nvme0n1"].contains(&entry.name.as_str()) {
+                assert_eq!(entry.kind, FileKind::BlockDevice, "{}", entry.name);
+            }
+        }
+    }
 }

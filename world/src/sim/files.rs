@@ -113,6 +113,11 @@ impl MemoryFiles {
         self.put(path.as_ref(), Body::Fifo, 0o644).map(drop)
     }
 
+    /// Puts a device at `path`, a block device or a character device: something that no operation reads or writes.
+    pub fn make_device(&self, path: impl AsRef<Path>, block: bool) -> io::Result<()> {
+        self.put(path.as_ref(), Body::Device(block), 0o660).map(drop)
+    }
+
     /// Puts a socket file at `path` that nobody serves, as a killed server leaves it.
     pub fn make_dead_socket(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.put(path.as_ref(), Body::Socket, 0o755).map(drop)

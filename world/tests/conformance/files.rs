@@ -116,7 +116,7 @@ async fn directories_are_listed_in_order(arm: Arm) {
         entry("a", FileKind::File),
         entry("b", FileKind::File),
         entry("dir", FileKind::Directory),
-        entry("fifo", FileKind::Other),
+        entry("fifo", FileKind::Fifo),
         entry("link", FileKind::Symlink),
         entry("é", FileKind::File),
     ];
@@ -204,12 +204,12 @@ async fn an_atomic_write_leaves_nothing(arm: Arm) {
 async fn what_is_no_file_is_refused(arm: Arm) {
     (arm.make_fifo)(arm.path("fifo"));
     (arm.make_dead_socket)(arm.path("socket"));
-    for path in [arm.path("fifo"), arm.path("socket")] {
+    for (path, kind) in [(arm.path("fifo"), FileKind::Fifo), (arm.path("socket"), FileKind::Socket)] {
         assert_eq!(arm.files.read(&path, 10).unwrap_err().kind(), ErrorKind::InvalidInput);
         assert_eq!(arm.files.read_tail(&path, 10).unwrap_err().kind(), ErrorKind::InvalidInput);
         assert_eq!(arm.files.write(&path, b"", 0o644).unwrap_err().kind(), ErrorKind::InvalidInput);
         assert_eq!(arm.files.append(&path, 0o644).err().unwrap().kind(), ErrorKind::InvalidInput);
-        assert_eq!(arm.files.metadata(&path).unwrap().kind, FileKind::Other);
+        assert_eq!(arm.files.metadata(&path).unwrap().kind, kind);
         arm.files.remove_file(&path).unwrap();
     }
 }

@@ -33,6 +33,8 @@ pub(super) enum Body {
     Socket,
     /// A FIFO.
     Fifo,
+    /// A device; `true` for a block device.
+    Device(bool),
 }
 
 impl Body {
@@ -65,7 +67,10 @@ impl Node {
             Body::File(_) => FileKind::File,
             Body::Directory(_) => FileKind::Directory,
             Body::Symlink(_) => FileKind::Symlink,
-            Body::Socket | Body::Fifo => FileKind::Other,
+            Body::Socket => FileKind::Socket,
+            Body::Fifo => FileKind::Fifo,
+            Body::Device(false) => FileKind::CharDevice,
+            Body::Device(true) => FileKind::BlockDevice,
         }
     }
 }
@@ -380,7 +385,7 @@ impl Tree {
             Body::File(content) => content.len() as u64,
             Body::Directory(_) => 4096,
             Body::Symlink(target) => target.as_os_str().len() as u64,
-            Body::Socket | Body::Fifo => 0,
+            Body::Socket | Body::Fifo | Body::Device(_) => 0,
         };
         Metadata {
             kind: node.kind(),
