@@ -1,4 +1,4 @@
-//! One HTTP/1.1 GET over the world's network, with redirects, as Go's client does it and in its words. No TLS, no pool, no proxies,
+//! One HTTP/1.1 GET over the world's network, with redirects, as Go's client does it and in its words. No pool, no proxies, HTTP/2 neither,
 //! no cookies. Used by probes and by the URL source, which bring their own headers and limits.
 
 use std::{error::Error as _, io, time::Duration};
@@ -12,8 +12,10 @@ use world::{Net, net::Address};
 
 use crate::cri::status::DialError;
 
+mod tls;
 mod url;
 
+pub use tls::{Authorities, PLAIN_ANSWER, Trust};
 pub use url::Url;
 
 /// Most redirects of one request.
@@ -35,6 +37,8 @@ pub struct Get {
     pub url: Url,
     /// Headers, in order. `Host` replaces the URL's.
     pub headers: Vec<(String, String)>,
+    /// Who must vouch for an HTTPS server.
+    pub trust: Trust,
     /// Which redirects are followed.
     pub redirects: Redirects,
     /// How long all of it may take.
@@ -79,7 +83,7 @@ impl Get {
             let fail = |why: &str| GetError::Request(format!("Get {shown:?}: {why}"));
             let late = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
             let exchange = async {
-                let conn = dial(net, &self.url).await?;
+                let conn = dial(net, &self.url, &self.trust).await?;
                 let request = self.request(host.as_deref())?;
                 Ok::<_, String>((conn, request))
             };
@@ -163,15 +167,13 @@ fn header_value(headers: &[(String, String)], name: &str) -> Option<String> {
     found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
 }
 
-async fn dial(net: &Net, url: &Url) -> Result<world::net::Conn, String> {
-    if url.https {
-        return Err("https is not supported yet".to_owned());
-    }
+async fn dial(net: &Net, url: &Url, trust: &Trust) -> Result<world::net::Conn, String> {
     let address = Address::tcp(url.host.clone(), url.port());
-    net.dial(&address).await.map_err(|error| {
+    let conn = net.dial(&address).await.map_err(|error| {
         let error = DialError::new(format!("tcp {address}"), &error);
         format!("dial {}: {}", error.target, error.why)
-    })
+    })?;
+    if url.https { tls::connect(conn, &url.host, trust).await } else { Ok(conn) }
 }
 
 /// Where an answer sends its reader, if it does.

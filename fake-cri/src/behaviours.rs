@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     duration::Span,
-    os::{Code, Disposition, Exit, Process, Signal, servers},
+    os::{Code, Disposition, Exit, Process, Signal, servers, tls::Tls},
     shell,
 };
 
@@ -112,6 +112,9 @@ pub struct HttpRule {
     /// Until when, after the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Span>,
+    /// The port speaks HTTPS, with the one certificate of all simulated servers. One rule of a port is enough.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls: bool,
 }
 
 fn any() -> String {
@@ -211,6 +214,7 @@ pub async fn play(process: Process, run: Run, termination_path: String) -> Code 
     let ports: std::collections::BTreeSet<u16> = run.http.iter().map(|rule| rule.port).collect();
     for port in ports {
         let rules: Vec<HttpRule> = run.http.iter().filter(|rule| rule.port == port).cloned().collect();
+        let tls = rules.iter().any(|rule| rule.tls).then(Tls::server);
         let server = process.clone();
         let answer: servers::Answer = Arc::new(move |path| {
             let since = started.elapsed();
@@ -224,7 +228,7 @@ pub async fn play(process: Process, run: Run, termination_path: String) -> Code 
                 None => (503, "text/plain", Vec::new()),
             }
         });
-        drop(tasks.spawn("http", async move { servers::serve(&server, port, answer).await }));
+        drop(tasks.spawn("http", async move { servers::serve(&server, port, answer, tls).await }));
     }
     for port in run.tcp.iter().copied() {
         let server = process.clone();

@@ -18,6 +18,7 @@ pub mod servers;
 pub mod signal;
 pub mod surroundings;
 pub mod terminal;
+pub mod tls;
 
 pub use confinement::{Cgroup, Confinement};
 pub use errno::Errno;

@@ -12,6 +12,7 @@ fn get(url: &str, redirects: Redirects) -> Get {
     Get {
         url: Url::parse(url).unwrap(),
         headers: vec![("X-One".to_owned(), "1".to_owned())],
+        trust: Trust::Anyone,
         redirects,
         timeout: Duration::from_secs(1),
         limit: 4,

@@ -12,7 +12,7 @@ use world::{Net, net::Address};
 use crate::{
     api::{duration::GoDuration, expansion},
     cri::{CriClient, status::DialError},
-    httpget::{Get, GetError, Redirects, Url},
+    httpget::{Get, GetError, Redirects, Trust, Url},
     runtime::hooks::resolve_port,
 };
 
@@ -99,6 +99,7 @@ async fn run_http(net: &Net, get: &HTTPGetAction, target: &Target<'_>) -> Result
     let request = Get {
         url: Url::new(https, host, port, get.path.as_deref().unwrap_or_default()),
         headers: headers(given.collect()),
+        trust: Trust::Anyone,
         redirects: Redirects::SameHost,
         timeout: target.timeout,
         limit: OUTPUT,

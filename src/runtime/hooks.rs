@@ -4,16 +4,21 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use k8s_openapi::{
     api::core::v1::{Container, HTTPGetAction, LifecycleHandler},
     apimachinery::pkg::util::intstr::IntOrString,
 };
-use world::{Net, net::Address};
+use world::Net;
 
-use crate::cri::CriClient;
+use crate::{
+    cri::CriClient,
+    httpget::{Get, GetError, PLAIN_ANSWER, Redirects, Trust, Url},
+};
+
+/// A hook has no time limit of its own; clocks want a number.
+const NO_TIMEOUT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// Bytes of an answer that are read before it is left.
+const BODY: usize = 10 << 10;
 
 /// One hook of one container, with all that it needs to run by itself.
 #[derive(Clone, Debug)]
@@ -30,8 +35,22 @@ pub struct Hook {
     pub pod_ip: Option<String>,
 }
 
+/// A hook succeeded, though not over TLS as it was meant to: its server speaks plain HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// Host and port of the server.
+    pub host: String,
+}
+
+impl Fallback {
+    /// The message of the event `LifecycleHTTPFallback`.
+    pub fn message(&self) -> String {
+        format!("request to HTTPS lifecycle hook {} got HTTP response, retry with HTTP succeeded", self.host)
+    }
+}
+
 /// Runs a hook to its end. The error is the text of the container's waiting state.
-pub async fn run(cri: &CriClient, net: &Net, hook: &Hook) -> Result<(), String> {
+pub async fn run(cri: &CriClient, net: &Net, hook: &Hook) -> Result<Option<Fallback>, String> {
     let (container, pod) = (&hook.container.name, &hook.pod);
     if let Some(exec) = &hook.handler.exec {
         let command = exec.command.clone().unwrap_or_default();
@@ -42,7 +61,7 @@ pub async fn run(cri: &CriClient, net: &Net, hook: &Hook) -> Result<(), String> 
             )
         };
         return match cri.exec_sync(&hook.container_id, &command, None).await {
-            Ok(output) if output.code == 0 => Ok(()),
+            Ok(output) if output.code == 0 => Ok(None),
             Ok(output) => {
                 let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
                 let both = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr;
@@ -52,7 +71,8 @@ pub async fn run(cri: &CriClient, net: &Net, hook: &Hook) -> Result<(), String> 
         };
     }
     if let Some(get) = &hook.handler.http_get {
-        return http_get(net, hook, get).await.map_err(|error| {
+        let asked = http_get(net, hook, get).await;
+        return asked.map(|plain| plain.map(|host| Fallback { host })).map_err(|error| {
             format!(
                 "HTTP lifecycle hook ({}) for Container {container:?} in Pod {pod:?} failed - error: {error}",
                 get.path.as_deref().unwrap_or_default()
@@ -61,7 +81,7 @@ pub async fn run(cri: &CriClient, net: &Net, hook: &Hook) -> Result<(), String> 
     }
     if let Some(sleep) = &hook.handler.sleep {
         tokio::time::sleep(Duration::from_secs(u64::try_from(sleep.seconds).unwrap_or(0))).await;
-        return Ok(());
+        return Ok(None);
     }
     Err("Cannot run handler: invalid handler: not one of exec, httpGet, sleep".to_owned())
 }
@@ -81,7 +101,9 @@ pub fn resolve_port(port: &IntOrString, container: &Container) -> Result<u16, St
     })
 }
 
-async fn http_get(net: &Net, hook: &Hook, get: &HTTPGetAction) -> Result<(), String> {
+/// Asks once; the answer's code is nobody's business. An HTTPS server that answers in plain HTTP is asked again without TLS, and without
+/// what is meant for TLS only; then its name comes back.
+async fn http_get(net: &Net, hook: &Hook, get: &HTTPGetAction) -> Result<Option<String>, String> {
     let host = match get.host.as_deref().filter(|h| !h.is_empty()) {
         Some(host) => host.to_owned(),
         None => hook
@@ -91,48 +113,38 @@ async fn http_get(net: &Net, hook: &Hook, get: &HTTPGetAction) -> Result<(), Str
             .ok_or_else(|| format!("failed to find networking container: pod {} has no address", hook.pod))?,
     };
     let port = resolve_port(&get.port, &hook.container)?;
-    if get.scheme.as_deref().is_some_and(|s| s.eq_ignore_ascii_case("https")) {
-        return Err("HTTPS hooks are not supported".to_owned());
-    }
-    let path = get.path.as_deref().unwrap_or_default();
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    let authority = Address::tcp(host.clone(), port).to_string();
-    let mut request = http::Request::get(path).header("Host", &authority).header("User-Agent", "kube-lifecycle/1.36");
+    let https = get.scheme.as_deref().is_some_and(|s| s.eq_ignore_ascii_case("https"));
+    let mut headers = vec![("User-Agent".to_owned(), "kube-lifecycle/1.36".to_owned())];
     for header in get.http_headers.iter().flatten() {
-        if header.name.eq_ignore_ascii_case("host") {
-            if let Some(headers) = request.headers_mut() {
-                headers.remove("Host");
-            }
-            request = request.header("Host", &header.value);
-        } else {
-            request = request.header(&header.name, &header.value);
+        if header.name.eq_ignore_ascii_case("user-agent") {
+            headers.retain(|(name, _)| !name.eq_ignore_ascii_case("user-agent"));
         }
+        headers.push((header.name.clone(), header.value.clone()));
     }
-    let request = request
-        .header("Accept", "*/*")
-        .header("Connection", "close")
-        .body(Empty::<bytes::Bytes>::new())
-        .map_err(|e| e.to_string())?;
-    let dial = net.dial(&Address::tcp(host, port)).await;
-    let conn = dial
-        .map_err(|e| crate::cri::status::DialError::new(format!("tcp {authority}"), &e))
-        .map_err(|e| format!("Get \"http://{authority}/\": dial {}: {}", e.target, e.why))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(conn)).await.map_err(|e| e.to_string())?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(|e| e.to_string())?;
-        // The answer's code is nobody's business; its end is waited for so that the server is not cut off.
-        let _ = response.into_body().collect().await;
-        Ok(())
+    headers
+        .extend([("Accept", "*/*"), ("Connection", "close")].map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let request = Get {
+        url: Url::new(https, &host, port, get.path.as_deref().unwrap_or_default()),
+        headers,
+        trust: Trust::Anyone,
+        redirects: Redirects::SameHost,
+        timeout: NO_TIMEOUT,
+        limit: BODY,
     };
-    tokio::pin!(connection);
-    tokio::pin!(exchange);
-    tokio::select! {
-        biased;
-        outcome = &mut exchange => outcome,
-        closed = &mut connection => match closed {
-            Ok(()) => exchange.await,
-            Err(error) => Err(error.to_string()),
-        },
+    match request.clone().send(net).await {
+        Err(GetError::Request(text)) if https && text.ends_with(PLAIN_ANSWER) => {
+            let mut plain = request;
+            plain.url.https = false;
+            plain.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+            let host = plain.url.authority();
+            match plain.send(net).await {
+                Ok(_) | Err(GetError::Body(_)) => Ok(Some(host)),
+                // The first failure is the one to tell.
+                Err(GetError::Request(_)) => Err(text),
+            }
+        }
+        Ok(_) | Err(GetError::Body(_)) => Ok(None),
+        Err(GetError::Request(text)) => Err(text),
     }
 }
 

@@ -156,10 +156,18 @@ impl RuntimeManager {
         let (cri, net, recorder) = (self.cri.clone(), self.world.net.clone(), self.recorder.clone());
         let pod = pod.clone();
         let task = self.tasks.spawn("pre-stop-hook", async move {
-            if let Err(error) = hooks::run(&cri, &net, &hook).await {
-                tracing::error!(pod = hook.pod, container = hook.container.name, %error, "PreStop hook failed");
-                let reason = reasons::event::FAILED_PRE_STOP_HOOK;
-                recorder.container(&pod, &hook.container.name, EventKind::Warning, reason, "PreStopHook failed");
+            let container = &hook.container.name;
+            match hooks::run(&cri, &net, &hook).await {
+                Ok(None) => {}
+                Ok(Some(fallback)) => {
+                    let reason = reasons::event::LIFECYCLE_HTTP_FALLBACK;
+                    recorder.container(&pod, container, EventKind::Warning, reason, fallback.message());
+                }
+                Err(error) => {
+                    tracing::error!(pod = hook.pod, container, %error, "PreStop hook failed");
+                    let reason = reasons::event::FAILED_PRE_STOP_HOOK;
+                    recorder.container(&pod, container, EventKind::Warning, reason, "PreStopHook failed");
+                }
             }
         });
         let _ = tokio::time::timeout(limit, task).await;

@@ -214,8 +214,16 @@ impl RuntimeManager {
             outcome = hooks::run(&self.cri, &self.world.net, &hook) => outcome,
             () = cx.terminating.cancelled() => Err("context canceled".to_owned()),
         };
-        let Err(message) = outcome else { return Ok(()) };
         let pod = cx.pod;
+        let message = match outcome {
+            Ok(None) => return Ok(()),
+            Ok(Some(fallback)) => {
+                let reason = reasons::event::LIFECYCLE_HTTP_FALLBACK;
+                self.recorder.container(pod, &container.name, EventKind::Warning, reason, fallback.message());
+                return Ok(());
+            }
+            Err(message) => message,
+        };
         tracing::error!(pod = hook.pod, container = container.name, error = message, "Failed to execute PostStartHook");
         let reason = reasons::event::FAILED_POST_START_HOOK;
         self.recorder.container(pod, &container.name, EventKind::Warning, reason, "PostStartHook failed");

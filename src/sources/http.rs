@@ -7,7 +7,7 @@ use world::{Net, World};
 
 use crate::{
     api::{decode, identity::Source},
-    httpget::{Get, Redirects, Url},
+    httpget::{Authorities, Get, Redirects, Trust, Url},
     sources::{SourceSettings, merge::Merger, parse},
 };
 
@@ -21,6 +21,7 @@ const LOUD: u32 = 3;
 /// The source's task.
 pub struct HttpSource {
     net: Net,
+    trust: Trust,
     url: String,
     headers: Vec<(String, String)>,
     period: Duration,
@@ -34,6 +35,7 @@ impl HttpSource {
     pub fn new(world: &World, settings: &SourceSettings, url: &str, merger: Merger) -> Self {
         Self {
             net: world.net.clone(),
+            trust: Trust::Authorities(Arc::new(Authorities::of_host(&world.files, world.clock.clone()))),
             url: url.to_owned(),
             headers: with_agent(settings.headers.clone()),
             period: settings.http_period.max(Duration::from_millis(1)),
@@ -72,8 +74,14 @@ impl HttpSource {
 
     async fn ask(&mut self) -> Result<(), String> {
         let url = Url::parse(&self.url).map_err(|why| format!("parse {:?}: {why}", self.url))?;
-        let get =
-            Get { url, headers: self.headers.clone(), redirects: Redirects::Follow, timeout: TIMEOUT, limit: LIMIT };
+        let get = Get {
+            url,
+            headers: self.headers.clone(),
+            trust: self.trust.clone(),
+            redirects: Redirects::Follow,
+            timeout: TIMEOUT,
+            limit: LIMIT,
+        };
         let answer = get.send(&self.net).await.map_err(|error| error.to_string())?;
         if answer.cut {
             return Err("the read limit is reached".to_owned());

@@ -124,6 +124,7 @@ fn runtime(case: &Case) -> Config {
                 body: String::new(),
                 from: Span::default(),
                 until: None,
+                tls: false,
             };
             let run = Script { ignore_term: true, http: vec![http], ..Script::default() };
             config.behaviours = vec![Behaviour { image: Some("nginx*".to_owned()), run, ..Behaviour::default() }];

@@ -210,7 +210,7 @@ pub(super) async fn httpd(process: Process) -> Code {
             Ok(body) => (200, "text/html", body),
             Err(_) => (404, "text/html", b"<HTML><HEAD><TITLE>404 Not Found</TITLE></HEAD>\n<BODY><H1>404 Not Found</H1>\nThe requested URL was not found\n</BODY></HTML>\n".to_vec()),
         }
-    }))
+    }), None)
     .await;
     match result {
         Ok(never) => never,

@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use world::net::Conn;
 
-use super::{Code, Disposition, Process, Program, Signal};
+use super::{Code, Disposition, Process, Program, Signal, tls::Tls};
 
 /// The page that a fresh nginx shows.
 pub const NGINX_PAGE: &str = "<!DOCTYPE html>\n<html>\n<head>\n<title>Welcome to nginx!</title>\n</head>\n<body>\n<h1>Welcome to nginx!</h1>\n\
@@ -13,6 +13,9 @@ pub const NGINX_PAGE: &str = "<!DOCTYPE html>\n<html>\n<head>\n<title>Welcome to
 
 /// Longest request head that is read.
 const HEAD_LIMIT: usize = 16 * 1024;
+
+/// How TLS starts: no method of HTTP does.
+const HANDSHAKE: u8 = 0x16;
 
 /// Answers a path: status, content type, body.
 pub type Answer = Arc<dyn Fn(&str) -> (u16, &'static str, Vec<u8>) + Send + Sync>;
@@ -96,7 +99,7 @@ async fn serve_until(process: Process, port: u16, answer: Answer, name: &str, si
     for signal in signals {
         process.set_disposition(*signal, Disposition::Handle);
     }
-    let serving = serve(&process, port, answer);
+    let serving = serve(&process, port, answer, None);
     tokio::select! {
         biased;
         _ = until_signal(&process, signals) => 0,
@@ -112,16 +115,23 @@ async fn serve_until(process: Process, port: u16, answer: Answer, name: &str, si
 }
 
 /// Serves HTTP/1.1 on a port of the pod until the process ends. An error if the port cannot be had.
-pub async fn serve(process: &Process, port: u16, answer: Answer) -> io::Result<Code> {
+/// With `tls` it is HTTPS.
+pub async fn serve(process: &Process, port: u16, answer: Answer, tls: Option<Tls>) -> io::Result<Code> {
     let around = process.kernel().surroundings();
     let mut listener = around.listen(port, &process.credentials()).await?;
     let tasks = process.kernel().tasks().child("http");
     let _ended = tasks.token().drop_guard();
     loop {
         let conn = listener.accept().await?;
-        let (answer, process) = (answer.clone(), process.clone());
+        let (answer, process, tls) = (answer.clone(), process.clone(), tls.clone());
         drop(tasks.spawn("connection", async move {
-            let _ = connection(conn, &answer, &process).await;
+            let conn = match tls {
+                None => Ok(conn),
+                Some(tls) => tls.accept(conn).await,
+            };
+            if let Ok(conn) = conn {
+                let _ = connection(conn, &answer, &process).await;
+            }
         }));
     }
 }
@@ -137,6 +147,15 @@ async fn connection(mut conn: Conn, answer: &Answer, process: &Process) -> io::R
                 return Ok(());
             }
             head.extend_from_slice(&buffer[..n]);
+            if head.first() == Some(&HANDSHAKE) {
+                let body = "400 The plain HTTP request was sent to HTTPS port, or the other way round\n";
+                let reply = format!(
+                    "HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                conn.write_all(reply.as_bytes()).await?;
+                return conn.shutdown().await;
+            }
             continue;
         };
         let text = String::from_utf8_lossy(&head[..end]).into_owned();
