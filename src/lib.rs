@@ -5,6 +5,8 @@ pub mod command;
 pub mod config;
 pub mod cri;
 pub mod findings;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod hostile;
 pub mod housekeeping;
 mod httpget;
 pub mod images;

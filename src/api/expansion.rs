@@ -1,6 +1,10 @@
 //! `$(VAR)` references in commands, arguments and environment values, as upstream's third_party expansion package reads
 //! them. Where the variables come from is the caller's business.
 
+/// What a request to the runtime can hold: 16 MiB. Variables that double each other grow past every bound; once a text is this long,
+/// references in it stay as they are written, and whoever asked finds it too long to send.
+pub const LIMIT: usize = 16 << 20;
+
 /// Expands `$(NAME)` in `input`. `lookup` gives a variable's value; an unknown reference stays as it is written.
 /// `$$` stands for one `$` (so `$$(NAME)` comes out as `$(NAME)`); an unterminated `$(` and any other `$x` stay.
 pub fn expand<F>(input: &str, mut lookup: F) -> String
@@ -9,6 +13,8 @@ where
 {
     let mut out = String::with_capacity(input.len());
     let mut rest = input;
+    // Once no reference ends, none further on does.
+    let mut closed = true;
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         let after = &rest[at + 1..];
@@ -16,10 +22,12 @@ where
             out.push('$');
             rest = tail;
         } else if let Some(tail) = after.strip_prefix('(') {
-            match tail.find(')') {
+            let end = if closed { tail.find(')') } else { None };
+            closed = end.is_some();
+            match end {
                 Some(end) => {
                     let name = &tail[..end];
-                    match lookup(name) {
+                    match lookup(name).filter(|value| out.len() + value.len() <= LIMIT) {
                         Some(value) => out.push_str(&value),
                         None => {
                             out.push_str("$(");

@@ -7,7 +7,10 @@ use cri_proto::v1;
 use k8s_openapi::api::core::v1::{Container, Pod};
 
 use crate::{
-    api::{expansion::expand, pod as api_pod},
+    api::{
+        expansion::{self, expand},
+        pod as api_pod,
+    },
     runtime::{RuntimeSettings, naming, sandbox_config},
 };
 
@@ -53,11 +56,20 @@ pub fn container_config(
     mounts: Vec<v1::Mount>,
 ) -> Result<v1::ContainerConfig, String> {
     let ContainerInput { pod, container, restart_count, image, settings, .. } = *input;
-    let expanded = |list: &Option<Vec<String>>| -> Vec<String> {
-        list.iter().flatten().map(|text| expand(text, |name| env::lookup(&envs, name))).collect()
+    let mut size = 0_usize;
+    let mut expanded = |list: &Option<Vec<String>>| -> Result<Vec<String>, String> {
+        let words = list.iter().flatten().map(|text| {
+            let word = expand(text, |name| env::lookup(&envs, name));
+            size = size.saturating_add(word.len());
+            if size > expansion::LIMIT {
+                return Err(format!("command and arguments are larger than {} bytes", expansion::LIMIT));
+            }
+            Ok(word)
+        });
+        words.collect()
     };
-    let command = expanded(&container.command);
-    let args = expanded(&container.args);
+    let command = expanded(&container.command)?;
+    let args = expanded(&container.args)?;
     let mut labels = sandbox_config::identity_labels(pod);
     labels.insert(crate::api::labels::CONTAINER_NAME.to_owned(), container.name.clone());
     security::verify_non_root(input)?;

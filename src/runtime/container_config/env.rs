@@ -1,7 +1,10 @@
 //! The environment of a container, with references expanded in order. Pure but for files that `fileKeyRef` names, which the caller reads.
 
 use crate::{
-    api::{expansion::expand, pod as api_pod},
+    api::{
+        expansion::{self, expand},
+        pod as api_pod,
+    },
     runtime::container_config::{ContainerInput, field},
 };
 
@@ -11,6 +14,7 @@ pub type ReadFile<'a> = &'a dyn Fn(&str, &str) -> Result<Option<String>, String>
 /// Builds the environment. `read_file` gives the text of a file in a volume by volume name and path.
 pub fn environment(input: &ContainerInput<'_>, read_file: ReadFile<'_>) -> Result<Vec<(String, String)>, String> {
     let mut envs: Vec<(String, String)> = Vec::new();
+    let mut size = 0_usize;
     for entry in input.container.env.iter().flatten() {
         let literal = entry.value.as_deref().unwrap_or_default();
         let value = if !literal.is_empty() {
@@ -47,6 +51,10 @@ pub fn environment(input: &ContainerInput<'_>, read_file: ReadFile<'_>) -> Resul
         } else {
             String::new()
         };
+        size = size.saturating_add(value.len());
+        if size > expansion::LIMIT {
+            return Err(format!("environment is larger than {} bytes", expansion::LIMIT));
+        }
         match envs.iter_mut().find(|(name, _)| *name == entry.name) {
             Some((_, old)) => *old = value,
             None => envs.push((entry.name.clone(), value)),

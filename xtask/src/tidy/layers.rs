@@ -11,7 +11,7 @@ struct Layer {
     never: &'static [&'static str],
 }
 
-const LAYERS: [Layer; 7] = [
+const LAYERS: [Layer; 8] = [
     Layer { manifest: "proto/Cargo.toml", may: &[], tests_may: &[], never: &["k8s-openapi", "tokio"] },
     Layer { manifest: "world/Cargo.toml", may: &[], tests_may: &["world"], never: &["k8s-openapi", "tonic"] },
     Layer {
@@ -23,6 +23,7 @@ const LAYERS: [Layer; 7] = [
     Layer { manifest: "fake-cri/Cargo.toml", may: &["cri-proto", "world"], tests_may: &[], never: &["k8s-openapi"] },
     // Outside the workspace: it needs a fuzzing toolchain.
     Layer { manifest: "fake-cri/fuzz/Cargo.toml", may: &["fake-cri"], tests_may: &[], never: &[] },
+    Layer { manifest: "fuzz/Cargo.toml", may: &["kubelet"], tests_may: &[], never: &[] },
     Layer {
         manifest: "scenarios/Cargo.toml",
         may: &["cri-proto", "world", "fake-cri", "kubelet"],
