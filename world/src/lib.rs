@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod files;
 pub mod machine;
+pub mod mounts;
 pub mod net;
 pub mod programs;
 pub mod random;
@@ -16,6 +17,7 @@ pub mod tasks;
 pub use clock::WallClock;
 pub use files::Files;
 pub use machine::Machine;
+pub use mounts::Mounts;
 pub use net::Net;
 pub use programs::Programs;
 pub use random::{Random, Rng};
@@ -30,6 +32,8 @@ pub struct World {
     pub random: Random,
     /// The file system.
     pub files: Files,
+    /// Mounts on that file system.
+    pub mounts: Mounts,
     /// Unix and TCP sockets.
     pub net: Net,
     /// Helper programs: credential providers, CNI plugins.
@@ -47,6 +51,7 @@ impl World {
             random: Random::from_seed(seed),
             machine: Machine::real(files.clone()),
             files,
+            mounts: Mounts::real("/"),
             net: Net::real(),
             programs: Programs::real(),
         }

@@ -1,6 +1,6 @@
 //! A whole outside in memory, under virtual time, and the handles by which a test breaks it.
 
-use crate::{Files, Machine, Net, Programs, Random, Tasks, WallClock, World};
+use crate::{Files, Machine, Mounts, Net, Programs, Random, Tasks, WallClock, World};
 
 pub mod files;
 pub mod machine;
@@ -46,6 +46,7 @@ impl SimWorld {
             clock,
             random: Random::from_seed(seed),
             files: Files::new(files.clone()),
+            mounts: Mounts::new(files.clone()),
             net: Net::new(net.clone()),
             programs: Programs::new(programs.clone()),
             machine: Machine::new(machine.clone()),

@@ -38,7 +38,7 @@ impl HostFiles {
     }
 
     /// Opens `path` below the root.
-    fn open(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+    pub(crate) fn open(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let path = normal(path)?;
         // `openat2` takes no flag beside `O_PATH` that has no sense there.
         let quiet = if flags.contains(OFlags::PATH) { OFlags::CLOEXEC } else { OFlags::CLOEXEC | OFlags::NOCTTY };
@@ -59,13 +59,20 @@ impl HostFiles {
     }
 
     /// Opens the directory that holds `path`, and gives the name in it.
-    fn parent<'p>(&self, path: &'p Path) -> io::Result<(OwnedFd, &'p OsStr)> {
+    pub(crate) fn parent<'p>(&self, path: &'p Path) -> io::Result<(OwnedFd, &'p OsStr)> {
         if normal(path)? == Path::new("/") {
             return Err(Errno::BUSY.into());
         }
         let parent = self.open(path.parent().ok_or(Errno::INVAL)?, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
         // A path that ends in `..` names nothing in its directory.
         Ok((parent, path.file_name().ok_or(Errno::INVAL)?))
+    }
+
+    /// The host's path as it is seen below the root; `None` if it lies elsewhere.
+    pub(crate) fn seen(&self, host: &Path) -> Option<PathBuf> {
+        // A root reached through a link is known by its own name to the kernel.
+        let root = std::fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone());
+        Some(Path::new("/").join(host.strip_prefix(root).ok()?))
     }
 
     fn is_link(&self, path: &Path) -> bool {
@@ -93,7 +100,7 @@ fn normal(path: &Path) -> io::Result<PathBuf> {
     Ok(path.components().collect())
 }
 
-fn require_regular(fd: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn require_regular(fd: BorrowedFd<'_>) -> io::Result<()> {
     match kind(&sys::fstat(fd)?) {
         FileKind::File => Ok(()),
         FileKind::Directory => Err(Errno::ISDIR.into()),
@@ -101,7 +108,7 @@ fn require_regular(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-fn kind(stat: &sys::Stat) -> FileKind {
+pub(crate) fn kind(stat: &sys::Stat) -> FileKind {
     kind_of(sys::FileType::from_raw_mode(stat.st_mode))
 }
 
@@ -133,7 +140,7 @@ fn facts(stat: &sys::Stat) -> Metadata {
     }
 }
 
-fn bits(mode: u32) -> Mode {
+pub(crate) fn bits(mode: u32) -> Mode {
     Mode::from_raw_mode(mode & 0o7777)
 }
 
@@ -141,6 +148,14 @@ fn bits(mode: u32) -> Mode {
 fn set_exactly(fd: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
     if sys::fstat(fd)?.st_mode & 0o7777 != mode & 0o7777 {
         sys::fchmod(fd, bits(mode))?;
+    }
+    Ok(())
+}
+
+/// Sets the mode of what is open with `O_PATH`.
+pub(crate) fn set_mode_of(fd: BorrowedFd<'_>, mode: u32) -> io::Result<()> {
+    if sys::fstat(fd)?.st_mode & 0o7777 != mode & 0o7777 {
+        sys::chmod(through_proc(fd), bits(mode))?;
     }
     Ok(())
 }
@@ -263,10 +278,7 @@ impl FileSystem for HostFiles {
             OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
             Mode::empty(),
         )?;
-        if sys::fstat(&made)?.st_mode & 0o7777 != mode & 0o7777 {
-            sys::chmod(through_proc(made.as_fd()), bits(mode))?;
-        }
-        Ok(())
+        set_mode_of(made.as_fd(), mode)
     }
 
     fn create_dir_all(&self, path: &Path, mode: u32) -> io::Result<()> {
@@ -358,7 +370,7 @@ impl FileSystem for HostFiles {
 }
 
 /// A path of the very file behind a handle, for calls that take no handle opened with `O_PATH`.
-fn through_proc(fd: BorrowedFd<'_>) -> PathBuf {
+pub(crate) fn through_proc(fd: BorrowedFd<'_>) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }
 

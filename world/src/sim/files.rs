@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod faults;
+mod mounts;
 mod operations;
 #[cfg(test)]
 mod tests;
@@ -89,14 +90,14 @@ impl MemoryFiles {
         let mut state = self.state();
         let now = state.now;
         let at = state.tree.existing(path.as_ref(), true)?;
-        state.tree.mount(at, now)
+        state.tree.mount(at, "ext4", String::new(), now).map(drop)
     }
 
     /// Takes away the device mounted on `path`; what was in it is gone and what it hid is back. `InvalidInput` if nothing is mounted.
     pub fn unmount(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let mut state = self.state();
-        let at = state.tree.existing(path.as_ref(), true)?;
-        state.tree.unmount(at)
+        let (parent, name, _) = state.tree.place(path.as_ref(), true)?;
+        state.tree.unmount(parent, &name)
     }
 
     /// Sets size and number of inodes of the device that holds `path`, and how much of both is taken by what is not in the tree. What the
@@ -204,12 +205,14 @@ impl State {
         if self.tree.node(id).is_directory() {
             return Err(Errno::ISDIR.into());
         }
+        self.tree.require_unmounted(parent, &name)?;
         self.take(parent, &name, id)
     }
 
     fn unlink_dir(&mut self, path: &Path) -> io::Result<()> {
         let (parent, name, found) = self.tree.place(path, false)?;
         let id = found.ok_or(Errno::NOENT)?;
+        self.tree.require_unmounted(parent, &name)?;
         self.tree.require_removable(id)?;
         self.take(parent, &name, id)
     }
@@ -225,7 +228,7 @@ impl State {
     fn remove_tree(&mut self, parent: Id, name: &OsString, id: Id) -> io::Result<()> {
         let mut levels = vec![(parent, name.clone(), id)];
         while let Some((parent, name, id)) = levels.last().cloned() {
-            if self.tree.is_mount_point(id) {
+            if self.tree.is_mounted_on(parent, &name) {
                 let text = format!("something is mounted on {}", name.display());
                 return Err(io::Error::new(io::ErrorKind::CrossesDevices, text));
             }

@@ -41,6 +41,10 @@ pub enum Operation {
     Usage,
     /// `watch`.
     Watch,
+    /// `mount`, `bind`, `remount_read_only`, by the mount point.
+    Mount,
+    /// `unmount`.
+    Unmount,
 }
 
 /// A failure of operations at and below a path, as the path is written by the caller (links are not followed to find it).

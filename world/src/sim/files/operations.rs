@@ -133,6 +133,8 @@ impl FileSystem for MemoryFiles {
         let (old_parent, old_name, id) = tree.place(from, false)?;
         let (new_parent, new_name, replaced) = tree.place(to, false)?;
         let id = id.ok_or(Errno::NOENT)?;
+        tree.require_unmounted(old_parent, &old_name)?;
+        tree.require_unmounted(new_parent, &new_name)?;
         if !tree.require_movable(id, new_parent, replaced)? {
             return Ok(());
         }

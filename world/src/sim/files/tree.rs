@@ -12,7 +12,10 @@ use rustix::io::Errno;
 
 use crate::files::{FileKind, Metadata, Usage};
 
+mod mounts;
 mod paths;
+
+pub(super) use mounts::Mount;
 
 /// A node's number, never used twice.
 pub(super) type Id = u64;
@@ -106,8 +109,9 @@ pub(super) struct Tree {
     next: Id,
     devices: BTreeMap<u64, Device>,
     next_device: u64,
-    /// Directory that is mounted upon -> root of the device on it.
-    mounts: BTreeMap<Id, Id>,
+    /// What is mounted upon -> what is seen there instead.
+    mounts: BTreeMap<Id, Mount>,
+    mounted: u64,
 }
 
 impl Tree {
@@ -119,6 +123,7 @@ impl Tree {
             devices: BTreeMap::from([(1, Device::FRESH)]),
             next_device: 2,
             mounts: BTreeMap::new(),
+            mounted: 0,
         }
     }
 
@@ -158,29 +163,12 @@ impl Tree {
         }
     }
 
-    /// What is seen at a node: the device mounted on it, if any.
-    fn seen(&self, mut id: Id) -> Id {
-        while let Some(&mounted) = self.mounts.get(&id) {
-            id = mounted;
-        }
-        id
-    }
-
     /// The directory above, across mounts; the topmost is above itself.
     fn above(&self, id: Id) -> Id {
         match &self.node(id).home {
             Some((parent, _)) => *parent,
             None => self.mount_point_of(id).map_or(ROOT, |point| self.above(point)),
         }
-    }
-
-    fn mount_point_of(&self, root: Id) -> Option<Id> {
-        self.mounts.iter().find(|(_, mounted)| **mounted == root).map(|(point, _)| *point)
-    }
-
-    /// Whether the node is the root of a mounted device: what a path to a mount point leads to.
-    pub(super) fn is_mount_point(&self, id: Id) -> bool {
-        self.mount_point_of(id).is_some()
     }
 
     /// Adds a node to a directory.
@@ -213,6 +201,11 @@ impl Tree {
     }
 
     fn forget(&mut self, id: Id) {
+        if self.is_bound(id) {
+            // What a bind mount shows outlives its name.
+            self.node_mut(id).home = None;
+            return;
+        }
         let size = self.size(id);
         let used = self.device(id);
         used.nodes = used.nodes.saturating_sub(1);
@@ -276,10 +269,10 @@ impl Tree {
         Some((name.to_owned(), id))
     }
 
-    /// Whether `rmdir` takes the directory.
+    /// Whether `rmdir` takes the directory. That nothing is mounted there is [`require_unmounted`](Self::require_unmounted)'s to say.
     pub(super) fn require_removable(&self, id: Id) -> io::Result<()> {
         let entries = self.directory(id)?;
-        if self.is_mount_point(id) || id == ROOT {
+        if id == ROOT {
             return Err(Errno::BUSY.into());
         }
         if entries.is_empty() { Ok(()) } else { Err(Errno::NOTEMPTY.into()) }
@@ -287,9 +280,6 @@ impl Tree {
 
     /// Whether a node may be moved into `new_parent` in place of `replaced`; `false` if there is nothing to do. In Linux' order.
     pub(super) fn require_movable(&self, id: Id, new_parent: Id, replaced: Option<Id>) -> io::Result<bool> {
-        if self.is_mount_point(id) || replaced.is_some_and(|replaced| self.is_mount_point(replaced)) {
-            return Err(Errno::BUSY.into());
-        }
         if self.node(id).device != self.node(new_parent).device {
             return Err(Errno::XDEV.into());
         }
@@ -337,32 +327,6 @@ impl Tree {
         Ok(())
     }
 
-    /// Mounts a fresh device.
-    pub(super) fn mount(&mut self, at: Id, now: Timestamp) -> io::Result<()> {
-        self.directory(at)?;
-        let (id, device) = (self.next, self.next_device);
-        self.next += 1;
-        self.next_device += 1;
-        self.devices.insert(device, Device::FRESH);
-        let root = Node { body: Body::directory(), mode: 0o755, uid: 0, gid: 0, modified: now, device, home: None };
-        self.nodes.insert(id, root);
-        self.mounts.insert(at, id);
-        Ok(())
-    }
-
-    /// Takes a mounted device away with all in it.
-    pub(super) fn unmount(&mut self, root: Id) -> io::Result<()> {
-        let point = self.mount_point_of(root).ok_or(Errno::INVAL)?;
-        let device = self.node(root).device;
-        if self.mounts.keys().any(|point| self.node(*point).device == device) {
-            return Err(Errno::BUSY.into());
-        }
-        self.mounts.remove(&point);
-        self.nodes.retain(|_, node| node.device != device);
-        self.devices.remove(&device);
-        Ok(())
-    }
-
     /// Sets the room of the device that holds a node, before what the tree takes.
     pub(super) fn set_room(&mut self, id: Id, room: Usage) {
         self.device(id).room = room;
@@ -403,11 +367,14 @@ impl Tree {
     pub(super) fn walk(&self) -> Vec<(PathBuf, Metadata)> {
         let mut found = Vec::new();
         let mut left = vec![(PathBuf::from("/"), self.seen(ROOT))];
-        while let Some((path, id)) = left.pop() {
-            let Ok(entries) = self.entries(id) else { continue };
+        while let Some((path, here)) = left.pop() {
+            let Ok(entries) = self.entries(here) else { continue };
             for (name, id) in entries {
                 found.push((path.join(name), self.metadata(id)));
-                left.push((path.join(name), id));
+                // A bind mount shows what has a path already, and may show itself.
+                if !self.shows_bind(here, name) {
+                    left.push((path.join(name), id));
+                }
             }
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
