@@ -4,9 +4,11 @@
 
 pub mod downward;
 pub mod manager;
+pub mod memory;
 pub mod ownership;
 pub mod paths;
 pub mod setup;
+pub mod subpaths;
 
 pub use manager::{VolumeError, VolumeManager};
 

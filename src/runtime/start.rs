@@ -142,7 +142,7 @@ impl RuntimeManager {
             images: &volume_images,
             termination_log: &termination_log,
         };
-        let mut made = mounts::given(files, &mount_input)?;
+        let mut made = mounts::given(&self.world, &mount_input)?;
         // Whom the image runs as; asked by the name as written.
         let spec = v1::ImageSpec { image: container.image.clone().unwrap_or_default(), ..Default::default() };
         let known = self.cri.image_status(spec, false).await.map_err(|error| {
@@ -181,9 +181,9 @@ impl RuntimeManager {
         else {
             return Ok(None);
         };
-        let full = root.join(paths::clean(&PathBuf::from("/").join(path)).strip_prefix("/").unwrap_or(path.as_ref()));
-        match self.world.files.read_to_string(&full, 64 * 1024) {
-            Ok(text) => Ok(Some(text)),
+        // A container may have put a link there that leads to a file of the node.
+        match self.world.mounts.read_within(&root, std::path::Path::new(path), 64 * 1024) {
+            Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| "couldn't parse env file".to_owned()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(_) => Err("couldn't parse env file".to_owned()),
         }

@@ -13,7 +13,7 @@ use crate::{
     api::pod as api_pod,
     observer::EventKind,
     runtime::{Recorder, RuntimeSettings, naming},
-    volumes::setup,
+    volumes::{memory, setup, subpaths},
 };
 
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -103,16 +103,35 @@ impl VolumeManager {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other.map_err(text),
         };
+        // What shows parts of volumes elsewhere keeps them busy.
+        subpaths::clean_up(&self.world, &pod).map_err(text)?;
         // The markers first: a half-removed volume must not look complete.
         let markers = pod.join("plugins").join(crate::volumes::paths::EMPTY_DIR);
         missing_is_fine(files.remove_dir_all(&markers))?;
         for plugin in [crate::volumes::paths::EMPTY_DIR, crate::volumes::paths::DOWNWARD_API] {
             let dir = pod.join("volumes").join(plugin);
             for entry in files.read_dir(&dir).unwrap_or_default() {
-                missing_is_fine(files.remove_dir_all(&dir.join(entry.name)))?;
+                let path = dir.join(entry.name);
+                self.unmount_volume(&path).map_err(text)?;
+                missing_is_fine(files.remove_dir_all(&path))?;
             }
         }
         Ok(())
+    }
+
+    /// Takes away what was mounted for a volume in memory. What somebody else mounted there stays, and with it the directory.
+    fn unmount_volume(&self, dir: &Path) -> io::Result<()> {
+        if !memory::is_mounted(&self.world, dir) {
+            return Ok(());
+        }
+        loop {
+            let mounts = self.world.mounts.list()?;
+            let top = mounts.iter().rev().find(|mount| mount.at == dir);
+            if !top.is_some_and(|mount| matches!(mount.kind.as_str(), "tmpfs" | "hugetlbfs")) {
+                return Ok(());
+            }
+            self.world.mounts.unmount(dir)?;
+        }
     }
 
     /// UIDs that have a directory.
@@ -137,6 +156,12 @@ impl VolumeManager {
         let pod = self.settings.pod_dir(uid);
         let files = &self.world.files;
         let text = |path: &Path, e: io::Error| {
+            let e = match e.kind() {
+                io::ErrorKind::CrossesDevices => {
+                    format!("cannot delete directory {}: it is a mount point", path.display())
+                }
+                _ => e.to_string(),
+            };
             VolumeError::TearDown(format!("orphaned pod {uid:?} found, but failed to remove {}: {e}", path.display()))
         };
         let volumes = pod.join("volumes");

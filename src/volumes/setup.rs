@@ -1,6 +1,4 @@
 //! Making one volume: emptyDir, hostPath with its checks, downwardAPI. Synchronous and idempotent. As kubelet 1.36.
-//!
-//! Memory-backed volumes are plain directories here: mounting tmpfs waits for a seam on mounts.
 
 use std::{io, path::Path};
 
@@ -9,8 +7,9 @@ use world::{World, files::FileKind};
 
 use crate::{
     api::pod as api_pod,
+    resources::amounts,
     runtime::{RuntimeSettings, naming},
-    volumes::{downward, ownership, paths},
+    volumes::{downward, memory, ownership, paths},
 };
 
 /// Makes the volume. The error is what stands behind `MountVolume.SetUp failed for volume "…" : `.
@@ -24,7 +23,8 @@ pub fn set_up(world: &World, settings: &RuntimeSettings, pod: &Pod, volume: &Vol
     }
     if let Some(source) = &volume.downward_api {
         let dir = paths::volume_dir(&settings.root_dir, uid, paths::DOWNWARD_API, &volume.name);
-        make_volume_dir(world, &dir, 0o1777)?;
+        make_volume_dir(world, &dir, 0o777)?;
+        memory::mount(world, settings, &dir, memory::size(pod, None, settings))?;
         let payload = downward::payload(pod, source, settings)?;
         downward::write(world, &dir, &payload).map_err(|e| format!("failed to write downward API volume: {e}"))?;
         ownership::set(&world.files, &dir, fs_group(pod), true);
@@ -86,10 +86,19 @@ fn empty_dir(world: &World, settings: &RuntimeSettings, pod: &Pod, volume: &Volu
     }
     let uid = naming::uid(pod);
     let dir = paths::volume_dir(&settings.root_dir, uid, paths::EMPTY_DIR, &volume.name);
-    if world.files.exists(&marker(settings, uid, &volume.name)) && world.files.exists(&dir) {
+    let there = if medium.is_empty() { world.files.exists(&dir) } else { memory::is_mounted(world, &dir) };
+    if there && world.files.exists(&marker(settings, uid, &volume.name)) {
         return Ok(());
     }
-    make_volume_dir(world, &dir, if medium.is_empty() { 0o777 } else { 0o1777 })?;
+    make_volume_dir(world, &dir, 0o777)?;
+    match medium {
+        "" => {}
+        "Memory" => {
+            let limit = volume.empty_dir.as_ref().and_then(|e| e.size_limit.as_ref()).map(amounts::value);
+            memory::mount(world, settings, &dir, memory::size(pod, limit, settings))?;
+        }
+        huge => memory::mount_huge(world, pod, &dir, huge)?,
+    }
     ownership::set(&world.files, &dir, fs_group(pod), false);
     ready(world, settings, uid, &volume.name)
 }

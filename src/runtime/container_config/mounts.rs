@@ -1,16 +1,15 @@
 //! Mounts of a container, in upstream's order: volumes, `/etc/hosts`, termination log; and the two files that are made for them.
 //!
-//! As kubelet 1.36, but for sub-paths: upstream bind-mounts them below the pod's directory, here the runtime is given the path itself
-//! once it is known to lie inside the volume.
+//! As kubelet 1.36.
 
 use std::{
     collections::BTreeMap,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use cri_proto::v1;
 use k8s_openapi::api::core::v1::{Pod, VolumeMount};
-use world::Files;
+use world::{Files, World, mounts::WithinError};
 
 use crate::{
     api::{expansion::expand, pod as api_pod},
@@ -18,7 +17,10 @@ use crate::{
         container_config::{ContainerInput, env, host_network},
         naming, sandbox_config,
     },
-    volumes::paths::{self, Place},
+    volumes::{
+        paths::{self, Place},
+        subpaths,
+    },
 };
 
 /// Images of image volumes, by volume: the reference to mount.
@@ -41,9 +43,9 @@ pub struct MountInput<'a> {
 ///
 /// # Errors
 /// A volume, a sub-path or `/etc/hosts`; upstream's text.
-pub fn mounts(files: &Files, input: &MountInput<'_>) -> Result<Vec<v1::Mount>, String> {
-    let mut mounts = given(files, input)?;
-    mounts.extend(termination_log(files, input));
+pub fn mounts(world: &World, input: &MountInput<'_>) -> Result<Vec<v1::Mount>, String> {
+    let mut mounts = given(world, input)?;
+    mounts.extend(termination_log(&world.files, input));
     Ok(mounts)
 }
 
@@ -51,13 +53,14 @@ pub fn mounts(files: &Files, input: &MountInput<'_>) -> Result<Vec<v1::Mount>, S
 ///
 /// # Errors
 /// A volume, a sub-path or `/etc/hosts`; upstream's text.
-pub fn given(files: &Files, input: &MountInput<'_>) -> Result<Vec<v1::Mount>, String> {
+pub fn given(world: &World, input: &MountInput<'_>) -> Result<Vec<v1::Mount>, String> {
+    let files = &world.files;
     let ContainerInput { pod, container, pod_ips, settings, .. } = input.container;
     let mut mounts = Vec::new();
     let mut has_hosts = false;
-    for mount in container.volume_mounts.iter().flatten() {
+    for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
         has_hosts |= mount.mount_path == "/etc/hosts";
-        mounts.push(volume_mount(files, input, mount)?);
+        mounts.push(volume_mount(world, input, mount, index)?);
     }
     let pod_dir = settings.pod_dir(naming::uid(pod));
     if !has_hosts && (!pod_ips.is_empty() || host_network(pod)) {
@@ -117,7 +120,7 @@ fn go_path_error(verb: &str, path: &Path, error: &std::io::Error) -> String {
     format!("{verb} {}: {why}", path.display())
 }
 
-fn volume_mount(files: &Files, input: &MountInput<'_>, mount: &VolumeMount) -> Result<v1::Mount, String> {
+fn volume_mount(world: &World, input: &MountInput<'_>, mount: &VolumeMount, index: usize) -> Result<v1::Mount, String> {
     let ContainerInput { pod, container, settings, .. } = input.container;
     let unknown = || format!("cannot find volume {:?} to mount into container {:?}", mount.name, container.name);
     let volume = api_pod::spec(pod).volumes.iter().flatten().find(|v| v.name == mount.name).ok_or_else(unknown)?;
@@ -158,13 +161,18 @@ fn volume_mount(files: &Files, input: &MountInput<'_>, mount: &VolumeMount) -> R
             result.readonly |= read_only;
             let path = match sub_path {
                 None => path,
-                Some(sub) => ensure_sub_path(files, &path, &sub).map_err(|error| {
-                    tracing::error!(%error, volume = mount.name, "sub-path not made");
-                    format!(
-                        "failed to create subPath directory for volumeMount {:?} of container {:?}",
-                        mount.name, container.name
-                    )
-                })?,
+                Some(sub) => {
+                    let pod_dir = settings.pod_dir(naming::uid(pod));
+                    let of = (container.name.as_str(), index);
+                    subpaths::prepare(world, &pod_dir, (&volume.name, &path), &sub, of).map_err(|error| {
+                        tracing::error!(%error, volume = mount.name, "sub-path not mounted");
+                        let what = match error {
+                            WithinError::Create(_) => "create subPath directory",
+                            WithinError::Prepare(_) => "prepare subPath",
+                        };
+                        format!("failed to {what} for volumeMount {:?} of container {:?}", mount.name, container.name)
+                    })?
+                }
             };
             result.host_path = path.display().to_string();
         }
@@ -201,46 +209,6 @@ fn sub_path(input: &MountInput<'_>, mount: &VolumeMount) -> Result<Option<String
         return Err(format!("unable to provision SubPath `{text}`: must not contain '..'"));
     }
     Ok(Some(text))
-}
-
-/// Makes what is missing of a sub-path, with the volume's mode, and resolves it; what leads out of the volume is an error.
-fn ensure_sub_path(files: &Files, volume: &Path, sub: &str) -> Result<PathBuf, String> {
-    let mode = files.metadata(volume).map_err(|e| go_path_error("stat", volume, &e))?.mode & 0o7777;
-    let root = resolve(files, volume)?;
-    let mut path = root.clone();
-    for part in Path::new(sub).components() {
-        let Component::Normal(part) = part else { continue };
-        path.push(part);
-        match files.symlink_metadata(&path) {
-            Ok(meta) if meta.kind == world::files::FileKind::Symlink => {
-                path = resolve(files, &path)?;
-                if !path.starts_with(&root) {
-                    return Err(format!("subpath {:?} not within volume path {:?}", path.display(), volume.display()));
-                }
-            }
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                files.create_dir(&path, mode).map_err(|e| go_path_error("mkdir", &path, &e))?;
-            }
-            Err(error) => return Err(go_path_error("stat", &path, &error)),
-        }
-    }
-    Ok(path)
-}
-
-/// The path without links in its last component; links to links are followed a few times.
-fn resolve(files: &Files, path: &Path) -> Result<PathBuf, String> {
-    let mut path = path.to_path_buf();
-    for _ in 0..32 {
-        match files.read_link(&path) {
-            Ok(target) => {
-                let joined = path.parent().unwrap_or(Path::new("/")).join(target);
-                path = paths::clean(&joined);
-            }
-            Err(_) => return Ok(path),
-        }
-    }
-    Err(format!("{}: too many links", path.display()))
 }
 
 /// The text of `/etc/hosts`.

@@ -1,4 +1,5 @@
 //! Paths inside a volume on a real file system, under attack; mounts where this process may mount.
+#![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "attacks are made with the host's own calls")]
 
 use std::{
     fs,
