@@ -167,6 +167,7 @@ impl Housekeeping {
                 tracing::error!(uid, error, "Control group of an orphaned pod not removed");
                 continue;
             }
+            self.runtime.user_namespaces().release(&uid);
             if let Err(error) = volumes.remove_pod_dir(&uid) {
                 tracing::error!(uid, %error, "Directory of an orphaned pod not removed");
             }

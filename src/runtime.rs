@@ -27,6 +27,7 @@ pub mod termination;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod userns;
 
 pub use manager::{RuntimeManager, RuntimeStatus};
 pub use recorder::Recorder;

@@ -7,6 +7,9 @@ use crate::api::identity::{self, Source};
 use crate::api::validation::{self, FieldError};
 use crate::api::{pod, references};
 
+/// With namespace, name and separators it still fits a file name.
+const LONGEST_UID: usize = 63;
+
 /// Why a decoded pod is refused. Display is what upstream logs, with nothing around it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedError {
@@ -30,12 +33,27 @@ pub fn accept(mut pod: Pod, source: Source<'_>, node_name: &str) -> Result<Pod, 
         return Err(RefusedError::Nameless);
     }
     identity::apply_static_defaults(&mut pod, source, node_name);
-    let errors = validation::validate_pod(&pod);
+    let mut errors = validation::validate_pod(&pod);
+    errors.extend(bad_uid(pod::uid(&pod)));
     if !errors.is_empty() {
         return Err(RefusedError::Invalid(errors));
     }
     references::static_pod(&pod).map_err(RefusedError::Reference)?;
     Ok(pod)
+}
+
+/// A UID becomes the name of directories and control groups, so it must be one. Upstream does not look: one with `../` in it reaches any
+/// directory of the node.
+fn bad_uid(uid: &str) -> Option<FieldError> {
+    let why = match uid {
+        "." => "may not be '.'",
+        ".." => "may not be '..'",
+        _ if uid.contains('/') => "may not contain '/'",
+        _ if uid.chars().any(char::is_control) => "may not contain control characters",
+        _ if uid.len() > LONGEST_UID => "must be no more than 63 bytes",
+        _ => return None,
+    };
+    Some(FieldError::invalid("metadata.uid", uid, why))
 }
 
 #[cfg(test)]

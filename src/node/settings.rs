@@ -53,6 +53,7 @@ pub fn runtime_settings(
             registry_burst: config.registry_burst,
             ensure_secret_pulled: config.feature_gates.enabled("KubeletEnsureSecretPulledImages"),
         },
+        user_namespace_ids: config.user_namespace_ids_per_pod,
         allocatable_milli_cpu: allocatable.milli_cpu,
         allocatable_memory: allocatable.memory,
         ..RuntimeSettings::new(&config.node_name, facts)

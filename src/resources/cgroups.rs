@@ -1,6 +1,9 @@
 //! Names of pod-level control groups with either driver, as kubelet 1.36 gives them. Pure; making them is `pod`.
 
-use crate::{api::qos::QosClass, runtime::CgroupDriver};
+use crate::{
+    api::qos::QosClass,
+    runtime::{CgroupDriver, naming},
+};
 
 pub mod pod;
 
@@ -15,7 +18,7 @@ pub(crate) fn components(root: &str, class: QosClass, uid: &str) -> Vec<String> 
         QosClass::BestEffort => parts.push("besteffort".to_owned()),
         QosClass::Guaranteed => {}
     }
-    parts.push(format!("pod{uid}"));
+    parts.push(naming::component(&format!("pod{uid}")).into_owned());
     parts
 }
 

@@ -196,7 +196,13 @@ impl RuntimeManager {
         for message in dns.forming {
             self.recorder.pod(pod, EventKind::Warning, reasons::event::DNS_CONFIG_FORMING, message);
         }
-        sandbox_config::sandbox_config(pod, attempt, dns.config, &self.settings)
+        let mut config = sandbox_config::sandbox_config(pod, attempt, dns.config, &self.settings)?;
+        let users = self.id_mappings(naming::uid(pod), api_pod::spec(pod).host_users != Some(false))?;
+        let security = config.linux.as_mut().and_then(|linux| linux.security_context.as_mut());
+        if let Some(options) = security.and_then(|security| security.namespace_options.as_mut()) {
+            options.userns_options = Some(users);
+        }
+        Ok(config)
     }
 
     /// Addresses of a sandbox: the node's primary family first, one of each. One that cannot be read makes the list empty.

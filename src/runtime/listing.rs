@@ -214,10 +214,12 @@ impl RuntimeManager {
             None => Some(format!("{name} is not set")),
         };
         let default_handler = reply.runtime_handlers.iter().find(|h| h.name.is_empty());
+        let user_namespaces = default_handler.and_then(|h| h.features.as_ref()).is_some_and(|f| f.user_namespaces);
+        self.note_id_mapping(user_namespaces);
         Ok(RuntimeStatus {
             runtime_not_ready: not_ready("RuntimeReady"),
             network_not_ready: not_ready("NetworkReady"),
-            user_namespaces: default_handler.and_then(|h| h.features.as_ref()).is_some_and(|f| f.user_namespaces),
+            user_namespaces,
             supplemental_groups_policy: reply.features.is_some_and(|f| f.supplemental_groups_policy),
         })
     }

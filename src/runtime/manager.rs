@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use cri_proto::v1;
@@ -15,7 +18,7 @@ use crate::{
     images::ImageManager,
     observer::Observer,
     resources::swap,
-    runtime::{Recorder, RuntimeSettings, backoff::Backoff},
+    runtime::{Recorder, RuntimeSettings, backoff::Backoff, userns::UserNamespaces},
 };
 
 /// State of the runtime, as its Status call tells.
@@ -40,6 +43,9 @@ pub struct RuntimeManager {
     pub(crate) recorder: Recorder,
     pub(crate) images: ImageManager,
     backoff: Mutex<Backoff>,
+    user_namespaces: UserNamespaces,
+    /// Whether the runtime said last that it can map ids.
+    maps_ids: AtomicBool,
     /// Containers that somebody is removing.
     pub(crate) removing: Mutex<BTreeSet<String>>,
     termination_logs: Mutex<Rng>,
@@ -59,6 +65,7 @@ impl RuntimeManager {
         let images = ImageManager::new(world.clone(), cri.clone(), recorder.clone(), &settings.images);
         let backoff = Mutex::new(Backoff::new(settings.crash_loop_initial, settings.crash_loop_max));
         let termination_logs = Mutex::new(world.random.fork("termination-log"));
+        let user_namespaces = UserNamespaces::recover(world.clone(), settings.clone());
         Arc::new(Self {
             world,
             tasks,
@@ -67,6 +74,8 @@ impl RuntimeManager {
             recorder,
             images,
             backoff,
+            user_namespaces,
+            maps_ids: AtomicBool::new(false),
             removing: Mutex::default(),
             termination_logs,
         })
@@ -85,6 +94,21 @@ impl RuntimeManager {
     /// The recorder of events, for others that tell events about pods.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// Ranges of ids of pods with `hostUsers: false`.
+    pub fn user_namespaces(&self) -> &UserNamespaces {
+        &self.user_namespaces
+    }
+
+    /// What the runtime is told about the pod's ids. The error is upstream's text.
+    pub(crate) fn id_mappings(&self, uid: &str, host_users: bool) -> Result<v1::UserNamespace, String> {
+        self.user_namespaces.options(uid, host_users, self.maps_ids.load(Ordering::Relaxed))
+    }
+
+    /// Remembers what the runtime said about mapping ids.
+    pub(crate) fn note_id_mapping(&self, able: bool) {
+        self.maps_ids.store(able, Ordering::Relaxed);
     }
 
     pub(crate) fn lock_backoff(&self) -> MutexGuard<'_, Backoff> {

@@ -1,6 +1,9 @@
 //! Names that the runtime half makes: `name_ns(uid)`, log directories and files, flat log links. Pure.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 
@@ -24,9 +27,19 @@ pub fn format_pod(pod: &Pod) -> String {
     format!("{}_{}({})", name(pod), namespace(pod), uid(pod))
 }
 
+/// The text as one component of a path: itself if it is one. What else a manifest or a runtime comes up with (nothing, `..`, slashes)
+/// becomes a name that leads nowhere.
+pub fn component(text: &str) -> Cow<'_, str> {
+    match text {
+        "" | "." | ".." => Cow::Owned("_".repeat(text.len().max(1))),
+        _ if text.contains(['/', '\0']) => Cow::Owned(text.replace(['/', '\0'], "_")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
 /// `<podLogsDir>/<namespace>_<name>_<uid>`.
 pub fn pod_log_dir(pod_logs_dir: &Path, namespace: &str, name: &str, uid: &str) -> PathBuf {
-    pod_logs_dir.join(format!("{namespace}_{name}_{uid}"))
+    pod_logs_dir.join(&*component(&format!("{namespace}_{name}_{uid}")))
 }
 
 /// `<container>/<restart count>.log`, relative to the pod's log directory.
@@ -41,7 +54,7 @@ pub fn log_link(pod: &str, namespace: &str, container: &str, id: &str) -> String
     while stem.len() > LONGEST {
         stem.pop();
     }
-    stem + ".log"
+    component(&(stem + ".log")).into_owned()
 }
 
 /// The regular container of that name, or the init container.

@@ -73,10 +73,6 @@ pub fn sandbox_config(
     dns: v1::DnsConfig,
     settings: &RuntimeSettings,
 ) -> Result<v1::PodSandboxConfig, String> {
-    if api_pod::spec(pod).host_users == Some(false) {
-        // Ranges of user ids are not handed out yet: so as where the runtime cannot map them.
-        return Err("can't set `spec.hostUsers: false`, runtime does not support user namespaces".to_owned());
-    }
     let (name, namespace, uid) = (naming::name(pod), naming::namespace(pod), naming::uid(pod));
     let mut all_labels = api_pod::labels(pod).clone();
     all_labels.extend(identity_labels(pod));
@@ -242,7 +238,7 @@ fn security_context(pod: &Pod) -> v1::LinuxSandboxSecurityContext {
     }
 }
 
-/// Namespaces of the sandbox; containers get the same.
+/// Namespaces of the sandbox; containers get the same. Ranges of ids are `userns`' to add.
 pub fn namespace_options(pod: &Pod) -> v1::NamespaceOption {
     let spec = api_pod::spec(pod);
     let mode =

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use world::machine::Facts;
 
-use crate::runtime::backoff;
+use crate::runtime::{backoff, naming};
 
 /// Who makes control groups, as far as their names go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,8 @@ pub struct RuntimeSettings {
     pub gc: ContainerGcPolicy,
     /// Pulls.
     pub images: ImageSettings,
+    /// `userNamespaces.idsPerPod`: ids of a pod that has its own, a multiple of 65536.
+    pub user_namespace_ids: u32,
     /// Facts about the node.
     pub facts: Facts,
     /// Node allocatable CPU in thousandths, for limits that a pod does not set. 0 takes the machine's.
@@ -134,6 +136,7 @@ impl RuntimeSettings {
             crash_loop_max: backoff::MAX,
             gc: ContainerGcPolicy::default(),
             images: ImageSettings::default(),
+            user_namespace_ids: crate::runtime::userns::STEP,
             facts,
             allocatable_milli_cpu: 0,
             allocatable_memory: 0,
@@ -154,8 +157,8 @@ impl RuntimeSettings {
         }
     }
 
-    /// `<root>/pods/<uid>`.
+    /// `<root>/pods/<uid>`. A UID that is no name of a directory, from a runtime's labels, leads nowhere else.
     pub fn pod_dir(&self, uid: &str) -> PathBuf {
-        self.root_dir.join("pods").join(uid)
+        self.root_dir.join("pods").join(&*naming::component(uid))
     }
 }

@@ -20,6 +20,7 @@ use crate::{
         logs, naming,
         observed::{ContainerId, ObservedPod},
         plan::KillReason,
+        userns,
     },
     volumes::paths::{self, Place},
 };
@@ -171,7 +172,9 @@ impl RuntimeManager {
             termination_log: &termination_log,
         };
         made.extend(mounts::termination_log(files, &mount_input));
-        container_config(&input, envs, made)
+        let mut config = container_config(&input, envs, made)?;
+        userns::apply(&mut config, cx.sandbox_config);
+        Ok(config)
     }
 
     fn read_env_file(&self, pod: &Pod, volume: &str, path: &str) -> Result<Option<String>, String> {

@@ -4,6 +4,8 @@ use std::path::{Component, Path, PathBuf};
 
 use k8s_openapi::api::core::v1::Volume;
 
+use crate::runtime::naming::component;
+
 /// Where a volume is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -22,7 +24,7 @@ pub enum Place {
 
 /// `<root>/pods/<uid>/volumes/<plugin>/<volume>`.
 pub fn volume_dir(root: &Path, uid: &str, plugin: &str, name: &str) -> PathBuf {
-    root.join("pods").join(uid).join("volumes").join(plugin).join(name)
+    root.join("pods").join(&*component(uid)).join("volumes").join(plugin).join(name)
 }
 
 /// Directory name of emptyDir volumes.

@@ -200,6 +200,7 @@ pub(super) async fn clean_up(workers: &Workers, pod: &Arc<Pod>) -> Outcome {
         tracing::error!(uid, error, "Control group not removed");
         return Outcome::Failed(None);
     }
+    parts.runtime.user_namespaces().release(uid);
     parts.status.terminate(pod);
     parts.reasons.forget(uid);
     Outcome::Done
