@@ -1,6 +1,8 @@
 //! A standalone Kubernetes kubelet: runs static pods from a directory or a URL on any CRI v1 runtime.
 
 pub mod api;
+#[cfg(test)]
+mod attacks;
 pub mod command;
 pub mod config;
 pub mod cri;

@@ -14,6 +14,7 @@ use crate::{
         GarbageOracle, RuntimeManager, logs, naming,
         observed::{ContainerId, ContainerState, ListedContainer, ListedPod, ObservedPod},
     },
+    volumes::paths,
 };
 
 const UNKNOWN_BEFORE_REMOVAL: &str = "Container is in unknown state, try killing it before removal";
@@ -126,7 +127,13 @@ impl RuntimeManager {
         let io = |what: &str, error: std::io::Error| {
             CriError::Reply(format!("failed to remove {what} of container {:?}: {error}", id.id))
         };
-        logs::remove_logs(files, status.log_path.as_ref()).map_err(|e| io("logs", e))?;
+        // The runtime says where the log is; only where the kubelet put it is anything removed. Upstream removes whatever it is told.
+        let log = paths::clean(status.log_path.as_ref());
+        if log.starts_with(&self.settings.pod_logs_dir) {
+            logs::remove_logs(files, &log).map_err(|e| io("logs", e))?;
+        } else if !status.log_path.is_empty() {
+            tracing::error!(id = id.id, log_path = status.log_path, "Log of a removed container lies elsewhere: kept");
+        }
         let label = |key: &str| status.labels.get(key).map(String::as_str).unwrap_or_default();
         let link = naming::log_link(
             label(crate::api::labels::POD_NAME),
