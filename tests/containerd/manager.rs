@@ -18,18 +18,19 @@ use world::{Tasks, World};
 
 use crate::{daemon::Containerd, image, leftovers, raw};
 
-const MANIFEST: &str = "
+const MANIFEST: &str = r#"
 apiVersion: v1
 kind: Pod
 metadata: {name: static-web}
 spec:
   terminationGracePeriodSeconds: 3
   dnsPolicy: Default
-  volumes: [{name: scratch, emptyDir: {}}]
-  initContainers: [{name: setup, image: busybox, imagePullPolicy: IfNotPresent, command: [sh, -c, 'echo made > /scratch/x; echo word > /dev/termination-log'],
-    volumeMounts: [{name: scratch, mountPath: /scratch, subPath: a/b}]}]
+  securityContext: {fsGroup: 3000}
+  volumes: [{name: scratch, emptyDir: {}}, {name: fast, emptyDir: {medium: Memory, sizeLimit: 1Mi}}]
+  initContainers: [{name: setup, image: busybox, imagePullPolicy: IfNotPresent, command: [sh, -c, 'echo made > /scratch/x; grep -E " /(fast|scratch) " /proc/mounts > /scratch/mounts; stat -c "%a %g" /fast /scratch >> /scratch/mounts; id -G >> /scratch/mounts; echo word > /dev/termination-log'],
+    volumeMounts: [{name: scratch, mountPath: /scratch, subPath: a/b}, {name: fast, mountPath: /fast, readOnly: true}]}]
   containers: [{name: web, image: nginx, imagePullPolicy: IfNotPresent, ports: [{name: web, containerPort: 80, protocol: TCP}]}]
-";
+"#;
 
 /// Everything may go.
 struct All;
@@ -80,6 +81,7 @@ async fn scenario(daemon: &Containerd, client: CriClient, tasks: &Tasks) -> Resu
     if fs::read_to_string(&made).unwrap_or_default() != "made\n" {
         return Err("the init container did not write into its volume".into());
     }
+    seen_by_the_container(&made.with_file_name("mounts"))?;
     let observed = observe(&manager, &uid).await?;
     if observed.container("setup").map(|c| (c.exit_code, c.message.as_str())) != Some((0, "word\n")) {
         return Err(format!("the init container left {:?}", observed.container("setup")));
@@ -102,6 +104,16 @@ async fn scenario(daemon: &Containerd, client: CriClient, tasks: &Tasks) -> Resu
     }
     left.extend(control_groups(Path::new("/sys/fs/cgroup"), &uid, 5));
     if left.is_empty() { Ok(()) } else { Err(format!("left behind: {}", left.join(", "))) }
+}
+
+/// What the init container saw of its volumes: kinds, options, modes and groups.
+fn seen_by_the_container(file: &Path) -> Result<(), String> {
+    let text = fs::read_to_string(file).map_err(|e| e.to_string())?;
+    let fast = text.lines().find(|l| l.contains(" /fast ")).unwrap_or_default();
+    let wanted = fast.contains(" tmpfs ro,") && fast.contains("size=1024k");
+    let scratch = text.lines().any(|l| l.contains(" /scratch ") && !l.contains(" tmpfs ") && l.contains(" rw,"));
+    let ids = text.contains("\n3777 3000\n2777 3000\n") && text.lines().last().is_some_and(|l| l.contains("3000"));
+    if wanted && scratch && ids { Ok(()) } else { Err(format!("the container saw of its volumes:\n{text}")) }
 }
 
 /// Control groups with the pod's name, a few levels down.
