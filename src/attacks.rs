@@ -4,7 +4,10 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -28,7 +31,7 @@ use crate::{
         Recorder, RuntimeSettings, naming, termination,
         testing::{Bench, Oracle, pod},
     },
-    volumes::VolumeManager,
+    volumes::{VolumeManager, setup},
 };
 
 /// What becomes of a manifest: the pod, or why it is refused.
@@ -158,6 +161,47 @@ async fn env_file_that_is_a_link_out() {
     let result = bench.sync(&pod).await;
     let failure = result.starts.iter().find_map(|s| s.failure.clone()).expect("not started");
     assert_eq!((failure.reason.as_str(), failure.message.contains("secret")), ("CreateContainerConfigError", false));
+}
+
+/// Item 10: what a hostPath names is a file now and a link to a directory the next moment; each check says one or the other, at once.
+#[test]
+fn host_path_type_while_the_path_is_swapped() {
+    let base = tempfile::tempdir().unwrap();
+    let world = world::World::real(1);
+    let path = base.path().join("swapped");
+    world.files.write(&path, b"", 0o600).unwrap();
+    let settings = RuntimeSettings::new("node1", world::machine::Facts::simulated());
+    let of_type = |kind: &str| {
+        let pod = pod(json!({"volumes": [{"name": "h", "hostPath": {"path": path, "type": kind}}], "containers": []}));
+        setup::set_up(&world, &settings, &pod, &pod.spec.as_ref().unwrap().volumes.as_ref().unwrap()[0])
+    };
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (link, file) = (base.path().join("link"), base.path().join("file"));
+            for _ in 0..5000 {
+                world.files.symlink(base.path(), &link).unwrap();
+                world.files.rename(&link, &path).unwrap();
+                world.files.write(&file, b"", 0o600).unwrap();
+                world.files.rename(&file, &path).unwrap();
+            }
+            over.store(true, Ordering::Release);
+        });
+        let (mut files, mut directories) = (0, 0);
+        while !over.load(Ordering::Acquire) {
+            for (kind, what, count) in [("File", "a file", &mut files), ("Directory", "a directory", &mut directories)]
+            {
+                match of_type(kind) {
+                    Ok(()) => *count += 1,
+                    Err(why) => {
+                        assert_eq!(why, format!("hostPath type check failed: {} is not {what}", path.display()))
+                    }
+                }
+            }
+            assert!(of_type("Socket").is_err() && of_type("BlockDevice").is_err());
+        }
+        assert!(files > 0 && directories > 0, "{files} {directories}");
+    });
 }
 
 /// Item 11: somebody mounted a directory of the node into a pod's directory; the pod goes, and nothing of the node does.
