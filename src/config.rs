@@ -88,6 +88,8 @@ pub struct KubeletConfig {
     pub node_ips: Vec<IpAddr>,
     /// `--node-labels`.
     pub node_labels: BTreeMap<String, String>,
+    /// `--local-objects`, ours: a directory with ConfigMaps and Secrets as manifests, for pods that name them.
+    pub local_objects: Option<PathBuf>,
     /// Where links to container logs go. Upstream's is always `/var/log/containers`; `--container-log-links-dir` is ours, for tests.
     pub container_log_links_dir: PathBuf,
     /// `--maximum-dead-containers-per-container`.

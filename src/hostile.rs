@@ -138,7 +138,7 @@ fn run(pod: &Pod) -> bool {
             settings: &settings,
         };
         let _ = security::verify_non_root(&input);
-        if let Ok(envs) = env::environment(&input, &|_, _| Ok(Some("A='1'\n".to_owned()))) {
+        if let Ok(envs) = env::environment(&input, &|_, _| Ok(Some("A='1'\n".to_owned())), &|_, _| None) {
             let _ = container_config(&input, envs, Vec::new());
         }
     }

@@ -14,6 +14,7 @@ mod httpget;
 pub mod images;
 pub mod klog;
 pub mod kubelet;
+pub mod local_objects;
 pub mod node;
 pub mod observer;
 pub mod pleg;

@@ -76,6 +76,8 @@ pub struct PodChange {
 pub struct SourceSettings {
     /// The node's name, part of every static pod's name.
     pub node_name: String,
+    /// Whether ConfigMaps and Secrets lie on this node, so that pods may name them.
+    pub local_objects: bool,
     /// `staticPodPath`.
     pub path: Option<PathBuf>,
     /// `fileCheckFrequency`.
@@ -94,6 +96,7 @@ impl SourceSettings {
         let headers = config.static_pod_url_header.iter();
         Self {
             node_name: config.node_name.clone(),
+            local_objects: config.local_objects.is_some(),
             path: config.static_pod_path.clone(),
             file_period: config.file_check_frequency,
             url: config.static_pod_url.clone().filter(|url| !url.is_empty()),

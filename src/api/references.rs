@@ -12,6 +12,19 @@ use crate::api::{gojson, pod};
 /// # Errors
 /// Upstream's text, e.g. `static pods may not reference secrets`.
 pub fn static_pod(pod: &Pod) -> Result<(), String> {
+    check(pod, false)
+}
+
+/// The same where ConfigMaps and Secrets lie on the node: environments and the volumes `configMap`, `secret` and `projected` may name them.
+/// Secrets of other volumes, and those for pulling images, remain refused.
+///
+/// # Errors
+/// As [`static_pod`].
+pub fn static_pod_with_local_objects(pod: &Pod) -> Result<(), String> {
+    check(pod, true)
+}
+
+fn check(pod: &Pod, local: bool) -> Result<(), String> {
     let spec = pod::spec(pod);
     let volumes: &[Volume] = spec.volumes.as_deref().unwrap_or_default();
     let set = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
@@ -19,10 +32,12 @@ pub fn static_pod(pod: &Pod) -> Result<(), String> {
         return refuse("serviceaccounts");
     }
     let pull_secret = spec.image_pull_secrets.iter().flatten().any(named);
-    if pull_secret || environments(pod).any(|env| env.secret()) || volumes.iter().any(volume_secret) {
+    let of_volume =
+        |volume: &Volume| !(local && (volume.secret.is_some() || volume.projected.is_some())) && volume_secret(volume);
+    if pull_secret || !local && environments(pod).any(|env| env.secret()) || volumes.iter().any(of_volume) {
         return refuse("secrets");
     }
-    if environments(pod).any(|env| env.config_map()) || volumes.iter().any(volume_config_map) {
+    if !local && (environments(pod).any(|env| env.config_map()) || volumes.iter().any(volume_config_map)) {
         return refuse("configmaps");
     }
     if spec.resource_claims.as_ref().is_some_and(|claims| !claims.is_empty()) {

@@ -28,7 +28,20 @@ pub enum RefusedError {
 ///
 /// # Errors
 /// [`RefusedError`]: the first stage that fails decides.
-pub fn accept(mut pod: Pod, source: Source<'_>, node_name: &str) -> Result<Pod, RefusedError> {
+pub fn accept(pod: Pod, source: Source<'_>, node_name: &str) -> Result<Pod, RefusedError> {
+    accept_with(pod, source, node_name, references::static_pod)
+}
+
+/// As [`accept`], with another rule about what a pod may refer to.
+///
+/// # Errors
+/// As [`accept`].
+pub fn accept_with(
+    mut pod: Pod,
+    source: Source<'_>,
+    node_name: &str,
+    references: impl Fn(&Pod) -> Result<(), String>,
+) -> Result<Pod, RefusedError> {
     if pod::name(&pod).is_empty() {
         return Err(RefusedError::Nameless);
     }
@@ -38,7 +51,7 @@ pub fn accept(mut pod: Pod, source: Source<'_>, node_name: &str) -> Result<Pod, 
     if !errors.is_empty() {
         return Err(RefusedError::Invalid(errors));
     }
-    references::static_pod(&pod).map_err(RefusedError::Reference)?;
+    references(&pod).map_err(RefusedError::Reference)?;
     Ok(pod)
 }
 

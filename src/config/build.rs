@@ -44,6 +44,8 @@ pub(super) fn build(
         cert_dir: arguments.text("cert-dir").into(),
         node_ips: node_ips(arguments.text("node-ip"), notes)?,
         node_labels: arguments.map("node-labels"),
+        local_objects: flag_path("local-objects")
+            .map(|dir| PathBuf::from(arguments.text("working-directory")).join(dir)),
         container_log_links_dir: arguments.text("container-log-links-dir").into(),
         max_dead_containers_per_container: dead("maximum-dead-containers-per-container"),
         max_dead_containers: dead("maximum-dead-containers"),

@@ -56,6 +56,7 @@ pub fn runtime_settings(
         user_namespace_ids: config.user_namespace_ids_per_pod,
         allocatable_milli_cpu: allocatable.milli_cpu,
         allocatable_memory: allocatable.memory,
+        local_objects: config.local_objects.clone(),
         ..RuntimeSettings::new(&config.node_name, facts)
     })
 }

@@ -110,6 +110,8 @@ pub struct RuntimeSettings {
     pub allocatable_milli_cpu: i64,
     /// Node allocatable memory in bytes. 0 takes the machine's.
     pub allocatable_memory: i64,
+    /// `--local-objects`: where ConfigMaps and Secrets lie; without it pods that name some are refused.
+    pub local_objects: Option<PathBuf>,
 }
 
 impl RuntimeSettings {
@@ -140,6 +142,7 @@ impl RuntimeSettings {
             facts,
             allocatable_milli_cpu: 0,
             allocatable_memory: 0,
+            local_objects: None,
         }
     }
 

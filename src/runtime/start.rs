@@ -11,6 +11,7 @@ use crate::{
     api::{pod as api_pod, reasons},
     cri::CriError,
     images::{ImageError, ImageRequest},
+    local_objects::LocalObjects,
     observer::EventKind,
     runtime::{
         RuntimeManager, StartFailure,
@@ -133,7 +134,11 @@ impl RuntimeManager {
             pod_ips: cx.pod_ips,
             settings: &self.settings,
         };
-        let envs = env::environment(&input, &|volume, path| self.read_env_file(cx.pod, volume, path))?;
+        let objects = LocalObjects::new(files, self.settings.local_objects.clone());
+        let envs =
+            env::environment(&input, &|volume, path| self.read_env_file(cx.pod, volume, path), &|kind, name| {
+                objects.get(kind, naming::namespace(cx.pod), name)
+            })?;
         let termination_log = self.termination_log_name();
         let volume_images =
             cx.volume_images.iter().filter_map(|(name, outcome)| Some((name.clone(), outcome.clone().ok()?))).collect();

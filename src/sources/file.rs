@@ -52,6 +52,7 @@ pub struct FileSource {
     path: PathBuf,
     period: Duration,
     node_name: String,
+    local_objects: bool,
     merger: Merger,
     known: BTreeMap<PathBuf, Known>,
     pods: BTreeMap<PathBuf, Arc<Pod>>,
@@ -66,6 +67,7 @@ impl FileSource {
             path: path.components().collect(),
             period: settings.file_period.max(Duration::from_millis(1)),
             node_name: settings.node_name.clone(),
+            local_objects: settings.local_objects,
             merger,
             known: BTreeMap::new(),
             pods: BTreeMap::new(),
@@ -203,7 +205,7 @@ impl FileSource {
             return Ok(known.pod.clone());
         }
         let shown = path.display().to_string();
-        let pod = parse::manifest(&bytes, &shown, &self.node_name)?;
+        let pod = parse::manifest(&bytes, &shown, &self.node_name, self.local_objects)?;
         for remark in parse::remarks(&bytes) {
             tracing::warn!(path = shown, "{remark}");
         }

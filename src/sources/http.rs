@@ -26,6 +26,7 @@ pub struct HttpSource {
     headers: Vec<(String, String)>,
     period: Duration,
     node_name: String,
+    local_objects: bool,
     merger: Merger,
     last: Option<Vec<u8>>,
 }
@@ -40,6 +41,7 @@ impl HttpSource {
             headers: with_agent(settings.headers.clone()),
             period: settings.http_period.max(Duration::from_millis(1)),
             node_name: settings.node_name.clone(),
+            local_objects: settings.local_objects,
             merger,
             last: None,
         }
@@ -108,7 +110,7 @@ impl HttpSource {
         let source = Source::Url(&self.url);
         match decode::manifest_or_list(body) {
             Ok(pods) => {
-                let pods = pods.into_iter().map(|pod| parse::accept(pod, source, &self.node_name));
+                let pods = pods.into_iter().map(|pod| parse::accept(pod, source, &self.node_name, self.local_objects));
                 pods.collect::<Result<_, _>>().map_err(|error| format!("{}: {error}", self.url))
             }
             Err(error) => {

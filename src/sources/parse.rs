@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::api::{decode, identity::Source, static_pod};
+use crate::api::{decode, identity::Source, references, static_pod};
 
 /// Reads the manifest of a file. The error is what upstream logs about it.
-pub fn manifest(bytes: &[u8], path: &str, node_name: &str) -> Result<Arc<Pod>, String> {
+/// `local` is whether ConfigMaps and Secrets lie on this node.
+pub fn manifest(bytes: &[u8], path: &str, node_name: &str, local: bool) -> Result<Arc<Pod>, String> {
     let pod = decode::manifest(bytes)
         .map_err(|error| format!("{path}: couldn't parse as pod({error}), please check config file"))?;
-    accept(pod, Source::File(path), node_name)
+    accept(pod, Source::File(path), node_name, local)
 }
 
 /// Gives a decoded pod its identity and checks it.
-pub fn accept(pod: Pod, source: Source<'_>, node_name: &str) -> Result<Arc<Pod>, String> {
-    static_pod::accept(pod, source, node_name).map(Arc::new).map_err(|error| error.to_string())
+pub fn accept(pod: Pod, source: Source<'_>, node_name: &str, local: bool) -> Result<Arc<Pod>, String> {
+    let rule = if local { references::static_pod_with_local_objects } else { references::static_pod };
+    static_pod::accept_with(pod, source, node_name, rule).map(Arc::new).map_err(|error| error.to_string())
 }
 
 /// What is wrong in a manifest without stopping it: fields that nobody knows, with the nearest known name.
@@ -52,7 +54,7 @@ mod tests {
     #[case("apiVersion: v1\nkind: ConfigMap\n", "/m/a.yaml: couldn't parse as pod(invalid pod: ")]
     #[case("apiVersion: v1\nkind: Pod\n", "invalid pod: name is needed for the pod")]
     fn refused(#[case] text: &str, #[case] start: &str) {
-        let error = manifest(text.as_bytes(), "/m/a.yaml", "node1").unwrap_err();
+        let error = manifest(text.as_bytes(), "/m/a.yaml", "node1", false).unwrap_err();
         assert!(error.starts_with(start), "{error}");
     }
 

@@ -58,6 +58,7 @@ impl Bench {
 
     fn start(&mut self, path: Option<&str>, url: Option<&str>) {
         let settings = SourceSettings {
+            local_objects: false,
             node_name: "node1".to_owned(),
             path: path.map(PathBuf::from),
             file_period: Duration::from_secs(20),

@@ -108,7 +108,13 @@ impl VolumeManager {
         // The markers first: a half-removed volume must not look complete.
         let markers = pod.join("plugins").join(crate::volumes::paths::EMPTY_DIR);
         missing_is_fine(files.remove_dir_all(&markers))?;
-        for plugin in [crate::volumes::paths::EMPTY_DIR, crate::volumes::paths::DOWNWARD_API] {
+        for plugin in [
+            crate::volumes::paths::EMPTY_DIR,
+            crate::volumes::paths::DOWNWARD_API,
+            crate::volumes::paths::CONFIG_MAP,
+            crate::volumes::paths::SECRET,
+            crate::volumes::paths::PROJECTED,
+        ] {
             let dir = pod.join("volumes").join(plugin);
             for entry in files.read_dir(&dir).unwrap_or_default() {
                 let path = dir.join(entry.name);

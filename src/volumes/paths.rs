@@ -32,6 +32,13 @@ pub const EMPTY_DIR: &str = "kubernetes.io~empty-dir";
 /// Directory name of downwardAPI volumes.
 pub const DOWNWARD_API: &str = "kubernetes.io~downward-api";
 
+/// Directory name of configMap volumes.
+pub const CONFIG_MAP: &str = "kubernetes.io~configmap";
+/// Directory name of secret volumes.
+pub const SECRET: &str = "kubernetes.io~secret";
+/// Directory name of projected volumes.
+pub const PROJECTED: &str = "kubernetes.io~projected";
+
 /// Where the volume is.
 pub fn place(root: &Path, uid: &str, volume: &Volume) -> Place {
     if volume.empty_dir.is_some() || is_sourceless(volume) {
@@ -42,6 +49,9 @@ pub fn place(root: &Path, uid: &str, volume: &Volume) -> Place {
     }
     if volume.downward_api.is_some() {
         return Place::Directory { path: volume_dir(root, uid, DOWNWARD_API, &volume.name), read_only: true };
+    }
+    if let Some(plugin) = super::objects::plugin(volume) {
+        return Place::Directory { path: volume_dir(root, uid, plugin, &volume.name), read_only: true };
     }
     if volume.image.is_some() { Place::Image } else { Place::Unsupported }
 }

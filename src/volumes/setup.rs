@@ -7,9 +7,10 @@ use world::{World, files::FileKind};
 
 use crate::{
     api::pod as api_pod,
+    local_objects::LocalObjects,
     resources::amounts,
     runtime::{RuntimeSettings, naming},
-    volumes::{downward, memory, ownership, paths},
+    volumes::{downward, memory, objects, ownership, paths},
 };
 
 /// Makes the volume. The error is what stands behind `MountVolume.SetUp failed for volume "…" : `.
@@ -32,6 +33,21 @@ pub fn set_up(world: &World, settings: &RuntimeSettings, pod: &Pod, volume: &Vol
     }
     if volume.image.is_some() {
         return Ok(());
+    }
+    let objects = LocalObjects::new(&world.files, settings.local_objects.clone());
+    if let Some(payload) = objects::payload(pod, volume, &objects, settings)
+        && let Some(plugin) = objects::plugin(volume)
+    {
+        let payload = payload?;
+        let dir = paths::volume_dir(&settings.root_dir, uid, plugin, &volume.name);
+        make_volume_dir(world, &dir, 0o777)?;
+        // What may be secret is kept in memory.
+        if plugin != paths::CONFIG_MAP {
+            memory::mount(world, settings, &dir, memory::size(pod, None, settings))?;
+        }
+        downward::write(world, &dir, &payload).map_err(|e| format!("failed to write volume {}: {e}", volume.name))?;
+        ownership::set(&world.files, &dir, fs_group(pod), true);
+        return ready(world, settings, uid, &format!("wrapped_{}", volume.name));
     }
     if volume.projected.is_some() {
         return Err(format!("cannot setup projected volume {} because kube client is not configured", volume.name));

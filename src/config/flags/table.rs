@@ -131,6 +131,8 @@ use Takes::{
 pub const FLAGS: &[Flag] = &[
     // Ours alone: several kubelets on one machine must not share the directory of log links.
     Flag { hidden: true, ..flag("container-log-links-dir", Text, "/var/log/containers", Command, No) },
+    // Ours alone: ConfigMaps and Secrets without an API server.
+    flag("local-objects", Text, "", Command, No),
     // Ours alone: what relative paths on the command line start from, told by the process to the command.
     Flag { hidden: true, ..flag("working-directory", Text, "/", Command, No) },
     flag("address", Ip, "0.0.0.0", Field("address"), Config),

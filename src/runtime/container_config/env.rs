@@ -5,16 +5,24 @@ use crate::{
         expansion::{self, expand},
         pod as api_pod,
     },
+    local_objects::{Data, Kind},
     runtime::container_config::{ContainerInput, field},
 };
 
 /// Gives the text of a file by volume name and path; `None` if it is not there.
 pub type ReadFile<'a> = &'a dyn Fn(&str, &str) -> Result<Option<String>, String>;
 
+/// Gives the data of a ConfigMap or Secret of the pod's namespace; `None` if there is none of that name.
+pub type ReadObject<'a> = &'a dyn Fn(Kind, &str) -> Option<Data>;
+
 /// Builds the environment. `read_file` gives the text of a file in a volume by volume name and path.
-pub fn environment(input: &ContainerInput<'_>, read_file: ReadFile<'_>) -> Result<Vec<(String, String)>, String> {
-    let mut envs: Vec<(String, String)> = Vec::new();
-    let mut size = 0_usize;
+pub fn environment(
+    input: &ContainerInput<'_>,
+    read_file: ReadFile<'_>,
+    read_object: ReadObject<'_>,
+) -> Result<Vec<(String, String)>, String> {
+    let mut envs = from_objects(input, read_object)?;
+    let mut size: usize = envs.iter().map(|(_, value)| value.len()).sum();
     for entry in input.container.env.iter().flatten() {
         let literal = entry.value.as_deref().unwrap_or_default();
         let value = if !literal.is_empty() {
@@ -44,8 +52,19 @@ pub fn environment(input: &ContainerInput<'_>, read_file: ReadFile<'_>) -> Resul
                         ));
                     }
                 }
+            } else if let Some(selector) = &source.config_map_key_ref {
+                let wanted = (Kind::ConfigMap, selector.name.as_str(), selector.key.as_str());
+                match object_value(input, wanted, selector.optional.unwrap_or(false), read_object)? {
+                    Some(value) => value,
+                    None => continue,
+                }
+            } else if let Some(selector) = &source.secret_key_ref {
+                let wanted = (Kind::Secret, selector.name.as_str(), selector.key.as_str());
+                match object_value(input, wanted, selector.optional.unwrap_or(false), read_object)? {
+                    Some(value) => value,
+                    None => continue,
+                }
             } else {
-                // References to ConfigMaps and Secrets do not get past loading.
                 String::new()
             }
         } else {
@@ -61,6 +80,55 @@ pub fn environment(input: &ContainerInput<'_>, read_file: ReadFile<'_>) -> Resul
         }
     }
     Ok(envs)
+}
+
+/// `envFrom`, in order; later ones have the last word. Keys that no variable can be named are left out.
+fn from_objects(input: &ContainerInput<'_>, read_object: ReadObject<'_>) -> Result<Vec<(String, String)>, String> {
+    let mut envs: Vec<(String, String)> = Vec::new();
+    for source in input.container.env_from.iter().flatten() {
+        let (kind, name, optional) = if let Some(map) = &source.config_map_ref {
+            (Kind::ConfigMap, &map.name, map.optional)
+        } else if let Some(secret) = &source.secret_ref {
+            (Kind::Secret, &secret.name, secret.optional)
+        } else {
+            continue;
+        };
+        let data = match read_object(kind, name) {
+            Some(data) => data,
+            None if optional.unwrap_or(false) => continue,
+            None => return Err(kind.not_found(name)),
+        };
+        let prefix = source.prefix.as_deref().unwrap_or_default();
+        for (key, value) in data.0 {
+            let name = format!("{prefix}{key}");
+            if name.is_empty() || !name.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'=') {
+                continue;
+            }
+            let value = String::from_utf8_lossy(&value).into_owned();
+            match envs.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, old)) => *old = value,
+                None => envs.push((name, value)),
+            }
+        }
+    }
+    Ok(envs)
+}
+
+/// One key of an object; `None` leaves the variable out.
+fn object_value(
+    input: &ContainerInput<'_>,
+    (kind, name, key): (Kind, &str, &str),
+    optional: bool,
+    read_object: ReadObject<'_>,
+) -> Result<Option<String>, String> {
+    let Some(data) = read_object(kind, name) else {
+        return if optional { Ok(None) } else { Err(kind.not_found(name)) };
+    };
+    match data.0.get(key) {
+        Some(value) => Ok(Some(String::from_utf8_lossy(value).into_owned())),
+        None if optional => Ok(None),
+        None => Err(format!("couldn't find key {key} in {} {}/{name}", kind.name(), api_pod::namespace(input.pod))),
+    }
 }
 
 /// The value of a variable that is set.
