@@ -140,7 +140,15 @@ fn one(out: &mut Vec<Finding>, mut pod: Pod, raw: &Value, at: &str) {
         };
         out.push(Finding::new(Weight::Refused, path, format!("{}: {}", rejection.reason, rejection.message)));
     }
-    let mut needs = meaning::needs_api_server(raw);
+    // What the decoder drops refers to nothing: the pod itself is asked, not its text.
+    let mut needs = meaning::needs_api_server(&serde_json::to_value(&pod).unwrap_or_default());
+    // The decoder keeps the two names of one field alike.
+    let written = |name: &str| raw.get("spec").and_then(|spec| spec.get(name)).is_some();
+    needs.retain(|finding| match finding.path.strip_prefix("spec.serviceAccount") {
+        Some("") => written("serviceAccount"),
+        Some("Name") => written("serviceAccountName"),
+        _ => true,
+    });
     if let Err(text) = references::static_pod(&pod)
         && needs.is_empty()
     {

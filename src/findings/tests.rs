@@ -87,6 +87,12 @@ fn nothing_is_said_of_a_good_pod(#[case] more: &str) {
 }
 
 #[test]
+fn what_is_dropped_refers_to_nothing() {
+    let said = said(&pod("name: a", ", volumens: [{name: v, configMap: {name: m}}]"));
+    assert!(said.len() == 1 && said[0].starts_with("ignored: spec.volumens: unknown field"), "{said:?}");
+}
+
+#[test]
 fn errors_of_every_stage_come_together() {
     let text = pod("", ", restartPolicy: Never, x: 1, dnsPolicy: Bad, serviceAccountName: s, schedulerName: mine");
     let starts = [
