@@ -21,6 +21,7 @@ use crate::{
     os::{Kernel, Namespaces, Surroundings, namespaces::Beginning},
     rootfs,
     streaming::Tokens,
+    truth::{Fact, Truth},
 };
 
 mod containers;
@@ -61,6 +62,7 @@ pub struct Runtime {
     pub(crate) faults: Arc<Faults>,
     pub(crate) journal: Journal,
     pub(crate) ledger: Ledger,
+    pub(crate) truth: Truth,
     pub(crate) tokens: Tokens,
     /// Where the streaming server listens, while it does.
     streaming: Mutex<Option<Address>>,
@@ -90,6 +92,7 @@ impl Runtime {
             faults,
             journal: Journal::new(config.journal_limit),
             ledger: Ledger::default(),
+            truth: Truth::default(),
             tokens: Tokens::new(world.random.fork("fake-cri/tokens")),
             streaming: Mutex::default(),
             processes,
@@ -195,6 +198,8 @@ impl Runtime {
         state.by_sandbox.clear();
         state.sandboxes.clear();
         self.forget_networks();
+        drop(state);
+        self.truth.tell(|| Fact::PowerLost { containers_forgotten: true, sandboxes_forgotten: true });
     }
 
     /// Kills every process and forgets the containers, not the sandboxes: a store that was half written.
@@ -208,6 +213,7 @@ impl Runtime {
             self.ledger.closed("process", &id);
             self.ledger.closed("container", &id);
         }
+        self.truth.tell(|| Fact::PowerLost { containers_forgotten: true, sandboxes_forgotten: false });
     }
 
     /// Kills every process but remembers what there was: what a restart of the node leaves of a runtime that keeps its state.
@@ -232,6 +238,8 @@ impl Runtime {
             sandbox.ips.clear();
             self.close_ports(&sandbox.id);
         }
+        drop(state);
+        self.truth.tell(|| Fact::PowerLost { containers_forgotten: false, sandboxes_forgotten: false });
     }
 }
 

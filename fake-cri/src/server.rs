@@ -154,6 +154,11 @@ impl FakeCri {
         &self.runtime.journal
     }
 
+    /// What really becomes of pods, for whoever watches.
+    pub fn truth(&self) -> &crate::truth::Truth {
+        &self.runtime.truth
+    }
+
     /// What is still there and who broke what.
     pub fn ledger(&self) -> &crate::ledger::Ledger {
         &self.runtime.ledger

@@ -13,6 +13,7 @@ use crate::{
     model::{Container, find},
     os::{Exit, Signal},
     stdio::Stdio,
+    truth::Fact,
 };
 
 impl Runtime {
@@ -95,6 +96,7 @@ impl Runtime {
             mounted_images,
             config,
         };
+        let attempt = container.metadata().attempt;
         let subject = container.subject(&sandbox.metadata().name);
         container.behaviour = self.config.behaviours.iter().find(|b| b.matches(&subject)).cloned().map(Arc::new);
         {
@@ -106,6 +108,12 @@ impl Runtime {
             state.add_container(container);
         }
         self.ledger.opened("container", &id);
+        self.truth.tell(|| Fact::ContainerCreated {
+            id: id.clone(),
+            sandbox: sandbox.id.clone(),
+            name: subject.container.clone(),
+            attempt,
+        });
         self.announce(&id, ContainerEventType::ContainerCreatedEvent, &sandbox.id);
         Ok(v1::CreateContainerResponse { container_id: id })
     }
@@ -195,6 +203,7 @@ impl Runtime {
                     held.user = (self.config.personality != Personality::Containerd16).then_some(started.user);
                 }
                 self.ledger.opened("process", &container.id);
+                self.truth.tell(|| Fact::ContainerStarted { id: container.id.clone() });
                 self.announce(&container.id, ContainerEventType::ContainerStartedEvent, &container.sandbox);
                 let runtime = self.clone();
                 let (id, process, stdio) = (container.id.clone(), started.process, container.stdio.clone());
@@ -223,6 +232,7 @@ impl Runtime {
                         held.message.clone_from(&text);
                     }
                 }
+                self.truth.tell(|| Fact::ContainerExited { id: container.id.clone(), code: 128 });
                 self.announce(&container.id, ContainerEventType::ContainerStoppedEvent, &container.sandbox);
                 Err(Status::unknown(text))
             }
@@ -257,6 +267,7 @@ impl Runtime {
             held.sandbox.clone()
         };
         self.ledger.closed("process", id);
+        self.truth.tell(|| Fact::ContainerExited { id: id.to_owned(), code: exit.code() });
         self.announce(id, ContainerEventType::ContainerStoppedEvent, &sandbox);
     }
 
@@ -282,12 +293,14 @@ impl Runtime {
             return Ok(());
         };
         if timeout > 0 {
+            self.truth.tell(|| Fact::ContainerSignalled { id: container.id.clone(), kill: false });
             process.signal(self.stop_signal(&container));
             let limit = Duration::from_secs(u64::try_from(timeout).unwrap_or(0));
             if tokio::time::timeout(limit, self.wait_exited(&container.id)).await.is_ok() {
                 return Ok(());
             }
         }
+        self.truth.tell(|| Fact::ContainerSignalled { id: container.id.clone(), kill: true });
         process.signal(Signal::KILL);
         self.wait_exited(&container.id).await;
         Ok(())
@@ -313,6 +326,7 @@ impl Runtime {
             return Ok(());
         }
         self.ledger.closed("container", &container.id);
+        self.truth.tell(|| Fact::ContainerRemoved { id: container.id.clone() });
         self.announce(&container.id, ContainerEventType::ContainerDeletedEvent, &container.sandbox);
         Ok(())
     }

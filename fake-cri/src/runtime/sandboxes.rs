@@ -9,6 +9,7 @@ use super::Runtime;
 use crate::{
     model::{Sandbox, find},
     os::Signal,
+    truth::Fact,
 };
 
 impl Runtime {
@@ -76,6 +77,7 @@ impl Runtime {
             self.start_pause(&kernel);
             sandbox.shared = Some(kernel);
         }
+        let fact = ready(&sandbox);
         {
             let mut state = self.lock();
             state.next += 1;
@@ -83,6 +85,7 @@ impl Runtime {
             state.sandboxes.insert(id.clone(), sandbox);
         }
         self.ledger.opened("sandbox", &id);
+        self.truth.tell(|| fact);
         self.announce(&id, ContainerEventType::ContainerCreatedEvent, &id);
         self.announce(&id, ContainerEventType::ContainerStartedEvent, &id);
         Ok(v1::RunPodSandboxResponse { pod_sandbox_id: id })
@@ -137,6 +140,7 @@ impl Runtime {
             kernel.signal_all(Signal::KILL);
         }
         if was_ready {
+            self.truth.tell(|| Fact::SandboxNotReady { id: sandbox.id.clone() });
             self.announce(&sandbox.id, ContainerEventType::ContainerStoppedEvent, &sandbox.id);
         }
         // Last, as in containerd: when it fails the sandbox is not ready any more, and stopping it again tries again.
@@ -157,6 +161,7 @@ impl Runtime {
         }
         self.lock().sandboxes.remove(&sandbox.id);
         self.ledger.closed("sandbox", &sandbox.id);
+        self.truth.tell(|| Fact::SandboxRemoved { id: sandbox.id.clone() });
         self.announce(&sandbox.id, ContainerEventType::ContainerDeletedEvent, &sandbox.id);
         Ok(())
     }
@@ -254,5 +259,24 @@ fn check_user_namespace(options: Option<&v1::UserNamespace>) -> Result<(), Statu
             Ok(())
         }
         _ => bad("only the modes POD and NODE are supported"),
+    }
+}
+
+/// The fact that a sandbox is ready.
+fn ready(sandbox: &Sandbox) -> Fact {
+    let metadata = sandbox.metadata();
+    let port = |mapping: &v1::PortMapping| {
+        let protocol = v1::Protocol::try_from(mapping.protocol).unwrap_or_default().as_str_name();
+        let host = if mapping.host_ip.is_empty() { "0.0.0.0" } else { mapping.host_ip.as_str() };
+        format!("{protocol} {host}:{}", mapping.host_port)
+    };
+    Fact::SandboxReady {
+        id: sandbox.id.clone(),
+        namespace: metadata.namespace,
+        name: metadata.name,
+        uid: metadata.uid,
+        attempt: metadata.attempt,
+        addresses: sandbox.ips.iter().map(ToString::to_string).collect(),
+        host_ports: sandbox.config.port_mappings.iter().filter(|m| m.host_port > 0).map(port).collect(),
     }
 }

@@ -22,7 +22,9 @@ impl Shell {
         {
             return Err("expression recursion loop detected".to_owned());
         }
-        let expr = brush_parser::arithmetic::parse(text).map_err(|_| "arithmetic syntax error".to_owned())?;
+        let expr = super::syntax::guarded(|| {
+            brush_parser::arithmetic::parse(text).map_err(|_| "arithmetic syntax error".to_owned())
+        })?;
         self.value(&expr, depth)
     }
 

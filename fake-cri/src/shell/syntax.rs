@@ -1,7 +1,9 @@
 //! From script text to a syntax tree, with ash's wording when it cannot be done.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use brush_parser::{
-    ParseError, ParserOptions, SourcePosition, ast::Program, parse_tokens, uncached_tokenize_str,
+    ParseError, ParserOptions, SourcePosition, Token, ast::Program, parse_tokens, uncached_tokenize_str,
     word::WordPieceWithSource,
 };
 
@@ -23,12 +25,32 @@ pub(super) fn parse(script: &str) -> Result<Program, String> {
     if nesting(script) > NESTING_LIMIT {
         return Err("syntax error: nested too deeply".to_owned());
     }
-    let tokens = uncached_tokenize_str(script, &options().tokenizer_options())
-        .map_err(|_| "syntax error: unterminated quoted string".to_owned())?;
-    parse_tokens(&tokens, &options()).map_err(|error| match error {
-        ParseError::ParsingNear(at) => format!("syntax error: unexpected {}", word_at(script, &at)),
-        _ => "syntax error: unexpected end of file".to_owned(),
+    let tokens = guarded(|| {
+        uncached_tokenize_str(script, &options().tokenizer_options())
+            .map_err(|_| "syntax error: unterminated quoted string".to_owned())
+    })?;
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    for pair in tokens.windows(2) {
+        if let [Token::Word(number, _), Token::Operator(operator, _)] = pair
+            && is_number(number)
+            && operator.starts_with(['<', '>'])
+            && number.parse::<i32>().is_err()
+        {
+            return Err(format!("syntax error: {number}: bad file descriptor"));
+        }
+    }
+    guarded(|| {
+        parse_tokens(&tokens, &options()).map_err(|error| match error {
+            ParseError::ParsingNear(at) => format!("syntax error: unexpected {}", word_at(script, &at)),
+            _ => "syntax error: unexpected end of file".to_owned(),
+        })
     })
+}
+
+/// Runs the parser where its panic is a syntax error: it panics on some numbers that do not fit, and what a container runs must never
+/// end the runtime.
+pub(super) fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(parse)).unwrap_or_else(|_| Err("syntax error: number out of range".to_owned()))
 }
 
 /// Whether more text could make sense of a script that [`parse`] refused so.
@@ -61,10 +83,12 @@ fn nesting(script: &str) -> usize {
 
 /// Takes a word apart.
 pub(super) fn word(text: &str) -> Result<Vec<WordPieceWithSource>, String> {
-    brush_parser::word::parse(text, &options()).map_err(|_| "syntax error: bad substitution".to_owned())
+    guarded(|| brush_parser::word::parse(text, &options()).map_err(|_| "syntax error: bad substitution".to_owned()))
 }
 
 /// Takes the body of a here-document apart.
 pub(super) fn here_document(text: &str) -> Result<Vec<WordPieceWithSource>, String> {
-    brush_parser::word::parse_heredoc(text, &options()).map_err(|_| "syntax error: bad substitution".to_owned())
+    guarded(|| {
+        brush_parser::word::parse_heredoc(text, &options()).map_err(|_| "syntax error: bad substitution".to_owned())
+    })
 }

@@ -148,6 +148,11 @@ fn output(#[case] script: &str, #[case] expected: &str) {
 #[case("sh -c 'kill -9 $$'; exit $?", 137, "Killed\n")]
 #[case("kill -9 $$; exit 3", 3, "")]
 #[case("echo $((1/0))", 2, "sh: divide by zero\n")]
+#[case("99999999999999999999>f", 2, "sh: syntax error: 99999999999999999999: bad file descriptor\n")]
+#[case("99999999999999999999<<E\nE\n", 2, "sh: syntax error: 99999999999999999999: bad file descriptor\n")]
+#[case("echo ${99999999999999999999}", 0, "")]
+#[case("echo $((99999999999999999999))", 2, "sh: arithmetic syntax error\n")]
+#[case("echo ~99999999999999999999", 2, "sh: syntax error: number out of range\n")]
 fn failures(#[case] script: &str, #[case] code: i32, #[case] err: &str) {
     let (got, _, text) = run(script);
     assert_eq!((got, text.as_str()), (code, err));
