@@ -29,7 +29,7 @@ use crate::{
     },
     prober::{PodStatuses, ProbeKind, ProbeUpdate, Prober},
     resources::cgroups::PodCgroups,
-    runtime::{ProbeResult, RuntimeManager, log_rotator},
+    runtime::{ProbeResult, RuntimeManager, log_rotator, observed::ListedPod},
     server::KubeletView,
     sources::{Op, PodChange, SourceSettings, Sources},
     status::{ReasonCache, StatusManager},
@@ -173,6 +173,7 @@ impl Kubelet {
             node,
             observer,
             pulse: pulse.clone(),
+            left_over: Vec::new(),
         };
         drop(tasks.spawn("sync-loop", sync_loop.run(changes, events, probes)));
         Ok(Self { pods, status, runtime, pulse, sync_frequency: config.sync_frequency })
@@ -215,10 +216,15 @@ struct SyncLoop {
     node: Node,
     observer: Arc<dyn Observer>,
     pulse: Arc<Mutex<Instant>>,
+    /// Pods that the runtime ran when the kubelet started.
+    left_over: Vec<ListedPod>,
 }
 
 /// How often the loop shows that it is alive when there is no news.
 const PULSE: Duration = Duration::from_secs(30);
+
+/// How long after a failure to list what runs it is tried again.
+const LIST_AGAIN: Duration = Duration::from_secs(1);
 
 impl SyncLoop {
     async fn run(
@@ -227,6 +233,7 @@ impl SyncLoop {
         mut events: mpsc::Receiver<PlegEvent>,
         mut probes: mpsc::Receiver<ProbeUpdate>,
     ) {
+        self.find_left_over().await;
         loop {
             self.gate.wait().await;
             *self.pulse.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
@@ -240,11 +247,23 @@ impl SyncLoop {
         }
     }
 
+    /// Learns what runs already. Whoever replaces one of these may not start beside it, and housekeeping would tell too late.
+    async fn find_left_over(&mut self) {
+        loop {
+            self.gate.wait().await;
+            match self.workers.parts().runtime.list_running().await {
+                Ok(pods) => break self.left_over = pods,
+                Err(error) => tracing::error!(%error, "Listing the pods that run already failed"),
+            }
+            tokio::time::sleep(LIST_AGAIN).await;
+        }
+    }
+
     fn change(&mut self, change: PodChange) {
         match change.op {
             Op::Add => {
                 for pod in &change.pods {
-                    self.add(pod);
+                    self.add(pod, &change.pods);
                 }
             }
             Op::Update | Op::Delete | Op::Reconcile => {
@@ -277,8 +296,16 @@ impl SyncLoop {
         self.rejected.lock().unwrap_or_else(PoisonError::into_inner).contains(uid)
     }
 
-    fn add(&self, pod: &Arc<Pod>) {
+    /// `together`: all the pods that have come at once.
+    fn add(&mut self, pod: &Arc<Pod>, together: &[Arc<Pod>]) {
         let uid = api_pod::uid(pod).to_owned();
+        let replaced = |old: &ListedPod| {
+            let named = old.name == api_pod::name(pod) && old.namespace == api_pod::namespace(pod);
+            named && !together.iter().any(|pod| api_pod::uid(pod) == old.uid)
+        };
+        for old in self.left_over.extract_if(.., |old| replaced(old)) {
+            self.workers.kill_orphan(old);
+        }
         let phases = self.workers.phases();
         let ended = |uid: &str| {
             let done = phases.get(uid).is_some_and(|p| matches!(p, Phase::Terminated | Phase::Finished));
@@ -287,7 +314,7 @@ impl SyncLoop {
         let others: Vec<Arc<Pod>> =
             self.pods.pods().into_iter().filter(|p| api_pod::uid(p) != uid && !ended(api_pod::uid(p))).collect();
         self.pods.set(pod.clone());
-        self.observer.pod_status(&self.status.overlay(pod));
+        self.observer.pod_shown(&self.status.overlay(pod));
         let mut node = self.node.clone();
         node.supplemental_groups_policy = self.gate.supplemental_groups_policy();
         match admission::admit(pod, &others, &node) {

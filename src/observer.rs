@@ -75,7 +75,12 @@ pub trait Observer: Send + Sync {
     /// An event about the node.
     fn node_event(&self, _event: &NodeEvent) {}
 
-    /// A pod's status, as `/pods` shows it, has changed.
+    /// `/pods` shows a pod from now on. Its first status, to who does not care for the difference.
+    fn pod_shown(&self, pod: &Arc<Pod>) {
+        self.pod_status(pod);
+    }
+
+    /// A pod's status has changed: as `/pods` shows it, if it shows the pod; one that is gone from there has a status until it has ended.
     fn pod_status(&self, _pod: &Arc<Pod>) {}
 
     /// `/pods` no longer shows a pod.
@@ -130,6 +135,10 @@ impl Observer for LogEvents {
             "Event occurred"
         );
         self.next.node_event(event);
+    }
+
+    fn pod_shown(&self, pod: &Arc<Pod>) {
+        self.next.pod_shown(pod);
     }
 
     fn pod_status(&self, pod: &Arc<Pod>) {

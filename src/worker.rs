@@ -163,6 +163,7 @@ impl Workers {
         if table.slots.contains_key(&uid) {
             return;
         }
+        table.names.hold(&format!("{}_{}", pod.name, pod.namespace), &uid);
         let mut slot = Slot::new(WorkerState::orphan(pod));
         slot.follow();
         slot.wake();

@@ -53,6 +53,8 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Lists what must hold in every scenario, by number.
+    Invariants,
     /// Prints the JSON schema of scenario files, for editors.
     Schema,
     /// Writes a scenario to start from.
@@ -133,6 +135,12 @@ pub fn main(cli: Cli, around: &mut Surroundings<'_>) -> io::Result<u8> {
             }
             Err(code) => Ok(code),
         },
+        Command::Invariants => {
+            for (number, name) in crate::invariants::NAMES {
+                writeln!(around.out, "{number:>2}  {name}")?;
+            }
+            Ok(0)
+        }
         Command::Schema => {
             around.out.write_all(format::schema().as_bytes())?;
             Ok(0)

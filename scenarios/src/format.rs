@@ -47,6 +47,8 @@ pub struct ScenarioForm {
     seed: Option<u64>,
     /// How long the scenario may take, in its own time. 1h if it is not given.
     limit: Option<Length>,
+    /// Invariants that this scenario breaks on purpose, by number, and why: all others are looked at after every event.
+    except_invariants: BTreeMap<u8, String>,
     /// Where it can run. Everywhere if it is not given.
     targets: Option<Vec<TargetKind>>,
     /// The kubelet.
@@ -112,6 +114,8 @@ pub struct Scenario {
     pub seed: u64,
     /// How long it may take in its own time.
     pub limit: Duration,
+    /// Invariants that are not looked at, by number, and why.
+    pub except: BTreeMap<u8, String>,
     /// Where it can run.
     pub targets: Vec<TargetKind>,
     /// The kubelet.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use cri_proto::Document;
+use fake_cri::truth::Fact;
 use serde_json::{Value, json};
 use tokio::{sync::Notify, time::Instant};
 
@@ -60,6 +61,22 @@ pub enum What {
     Kubelet(String),
     /// The runtime was started or ended.
     Runtime(String),
+    /// Faults of the runtime were set.
+    Faults {
+        /// Whether there are any now.
+        in_force: bool,
+        /// Whether one makes the runtime say what is not so.
+        lying: bool,
+    },
+    /// The scenario wrote or removed a file of the manifest directory.
+    File {
+        /// Where.
+        path: String,
+        /// What it holds: nothing if it is gone, nothing inside if it cannot be read as text.
+        content: Option<Option<Arc<str>>>,
+    },
+    /// Something became true of the runtime's sandboxes and containers, whatever it says of them.
+    Fact(Fact),
 }
 
 /// A Kubernetes event.
@@ -188,6 +205,7 @@ impl What {
                 call.code != "OK" || !idle.iter().any(|name| call.rpc.starts_with(name))
             }
             Self::Log(line) => line.starts_with(['E', 'W', 'F']),
+            Self::Fact(_) | Self::File { .. } | Self::Faults { .. } => false,
             _ => true,
         }
     }

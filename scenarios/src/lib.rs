@@ -9,6 +9,7 @@ pub mod format;
 pub mod fuzz;
 pub mod history;
 pub mod http;
+pub mod invariants;
 pub mod matcher;
 pub mod patch;
 pub mod play;

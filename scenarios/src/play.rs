@@ -17,7 +17,9 @@ use crate::{
         tree::Tree,
     },
     history::What,
-    http, patch, setup,
+    http,
+    invariants::{Broken, Invariants, node_looks},
+    patch, setup,
     target::{End, Kubelet, Target, TargetError},
 };
 
@@ -91,8 +93,17 @@ pub async fn play(
     target: &mut dyn Target,
     beside: &dyn Fn(&Path) -> std::io::Result<Vec<u8>>,
 ) -> Outcome {
-    let mut player =
-        Player { scenario, target, beside, marks: BTreeMap::new(), notes: Vec::new(), exit_expected: false };
+    // Without facts there is nothing to hold the kubelet's words against.
+    let invariants = target.sees_facts().then(|| Invariants::new(scenario));
+    let mut player = Player {
+        scenario,
+        target,
+        beside,
+        marks: BTreeMap::new(),
+        notes: Vec::new(),
+        exit_expected: false,
+        invariants,
+    };
     player.marks.insert("start".to_owned(), Mark::default());
     let played = player.all().await;
     let took = player.target.history().now();
@@ -116,6 +127,8 @@ struct Player<'a> {
     notes: Vec<String>,
     /// Whether the scenario has said that the kubelet exits.
     exit_expected: bool,
+    /// What must hold whatever the scenario is about.
+    invariants: Option<Invariants>,
 }
 
 impl Player<'_> {
@@ -128,7 +141,8 @@ impl Player<'_> {
             if let Some(folder) = Path::new(&path).parent().and_then(Path::to_str) {
                 make(folder)?;
             }
-            files.write(Path::new(&path), bytes, 0o644).map_err(|e| TargetError::io(path, e))?;
+            files.write(Path::new(&path), bytes, 0o644).map_err(|e| TargetError::io(&path, e))?;
+            self.changed(Path::new(&path));
         }
         let mut busy = Vec::new();
         for port in &self.scenario.busy_ports {
@@ -146,14 +160,64 @@ impl Player<'_> {
         for step in &self.scenario.steps {
             let text = step.describe();
             self.target.history().push(What::Step { line: step.place.line, text });
-            self.step(step).await?;
+            let done = self.step(step).await;
+            self.invariants_hold(step.place)?;
+            done?;
         }
         if let (Kubelet::Exited { code, message }, false) = (self.target.kubelet(), self.exit_expected) {
             let place = self.scenario.steps.last().map(|step| step.place).unwrap_or_default();
             let title = format!("the kubelet exited with code {code}, which no step expects: {message}");
             return Err(self.fails(Mismatch { place, title, differences: Vec::new() }, "by the end"));
         }
-        Ok(())
+        self.looks().await
+    }
+
+    /// Notes what a file of the manifest directory holds now.
+    fn changed(&self, path: &Path) {
+        let Some(text) = path.to_str().filter(|path| path.starts_with(setup::MANIFESTS)) else { return };
+        let files = &self.target.world().files;
+        let content = files.symlink_metadata(path).is_ok().then(|| {
+            let read = files.read_to_string(path, FILE_LIMIT);
+            read.ok().map(std::sync::Arc::from)
+        });
+        self.target.history().push(What::File { path: text.to_owned(), content });
+    }
+
+    /// Looks at what happened since the last look.
+    fn invariants_hold(&mut self, place: Place) -> Result<(), Stop> {
+        let Some(broken) = self.invariants.as_mut().and_then(|rules| rules.catch_up(self.target.history())) else {
+            return Ok(());
+        };
+        Err(self.broke(&broken, place))
+    }
+
+    fn broke(&self, broken: &Broken, place: Place) -> Stop {
+        let mismatch = Mismatch { place, title: broken.to_string(), differences: Vec::new() };
+        let label = "must hold at every moment";
+        match self.fails(mismatch, label) {
+            Stop::Fails(failure) => Stop::Fails(Box::new(Failure { at: broken.at, ..*failure })),
+            stop => stop,
+        }
+    }
+
+    /// Asks the node, when all steps are done, what a history does not tell.
+    async fn looks(&mut self) -> Result<(), Stop> {
+        let place = self.scenario.steps.last().map(|step| step.place).unwrap_or_default();
+        let Some(mut rules) = self.invariants.take() else { return Ok(()) };
+        let history = self.target.history().clone();
+        if let Some(broken) = rules.catch_up(&history) {
+            return Err(self.broke(&broken, place));
+        }
+        if !rules.node_is_whole() {
+            return Ok(());
+        }
+        let mut shown = || {
+            rules.catch_up(&history);
+            rules.shown()
+        };
+        let found = node_looks::look(self.scenario, self.target, &mut shown).await?;
+        let found = found.into_iter().find(|broken| !rules.excepts(broken.number));
+        found.map_or(Ok(()), |broken| Err(self.broke(&broken, place)))
     }
 
     fn fails(&self, mismatch: Mismatch, label: &str) -> Stop {
@@ -186,6 +250,8 @@ impl Player<'_> {
                 files
                     .rename(Path::new(&from), Path::new(&to))
                     .map_err(|e| self.wrong(step, format!("{from} to {to}: {e}")))?;
+                self.changed(Path::new(&from));
+                self.changed(Path::new(&to));
             }
             Action::Change { path, patch } => {
                 let path = setup::path(path);
@@ -200,6 +266,7 @@ impl Player<'_> {
                 files
                     .write(Path::new(&path), text.as_bytes(), 0o644)
                     .map_err(|e| self.wrong(step, format!("{path}: {e}")))?;
+                self.changed(Path::new(&path));
             }
             Action::Remove(path) => {
                 let text = setup::path(path);
@@ -208,6 +275,7 @@ impl Player<'_> {
                     files.symlink_metadata(path).is_ok_and(|facts| facts.kind == world::files::FileKind::Directory);
                 let removed = if directory { files.remove_dir_all(path) } else { files.remove_file(path) };
                 removed.map_err(|e| self.wrong(step, format!("{text}: {e}")))?;
+                self.changed(path);
             }
             Action::Get(condition) => self.now(std::slice::from_ref(&**condition), "asked once").await?,
             Action::Assert(conditions) => self.now(conditions, "now").await?,
@@ -256,7 +324,9 @@ impl Player<'_> {
                 files.write(path, &bytes, mode)
             }
         };
-        done.map_err(|e| self.wrong(step, format!("{text}: {e}")))
+        done.map_err(|e| self.wrong(step, format!("{text}: {e}")))?;
+        self.changed(path);
+        Ok(())
     }
 
     async fn now(&mut self, conditions: &[Condition], label: &str) -> Result<(), Stop> {
@@ -302,6 +372,9 @@ impl Player<'_> {
         let end = tokio::time::Instant::now() + within;
         let mut quiet = SOON;
         loop {
+            if let Some(first) = conditions.first() {
+                self.invariants_hold(first.place)?;
+            }
             let known = history.len();
             let Some(mismatch) = self.first_failing(conditions, false).await else { return Ok(()) };
             if tokio::time::Instant::now() >= end {

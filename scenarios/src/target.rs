@@ -104,6 +104,16 @@ pub trait Target {
     /// Whether CRI calls are recorded.
     fn sees_calls(&self) -> bool;
 
+    /// Whether facts are recorded: what is true in the runtime, whatever it says.
+    fn sees_facts(&self) -> bool {
+        false
+    }
+
+    /// Names of all tasks that live, where they can be known.
+    fn tasks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether events are recorded.
     fn sees_events(&self) -> bool;
 

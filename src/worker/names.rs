@@ -18,6 +18,11 @@ impl Names {
         }
     }
 
+    /// A pod has the name already, as it runs since before anybody asked.
+    pub fn hold(&mut self, name: &str, uid: &str) {
+        self.owner.entry(name.to_owned()).or_insert_with(|| uid.to_owned());
+    }
+
     /// Whether the pod may start now; it owns the name then. `alive`: whether a pod that came earlier still means to start.
     pub fn try_start(&mut self, name: &str, uid: &str, alive: impl Fn(&str) -> bool) -> bool {
         match self.owner.get(name) {
@@ -70,6 +75,16 @@ mod tests {
         assert_eq!(names.release("1").as_deref(), Some("2"));
         assert!(!names.try_start("web", "3", |_| true), "2 came first");
         assert!(names.try_start("web", "3", |uid| uid != "2"), "2 has given up");
+    }
+
+    #[test]
+    fn who_ran_before_is_waited_for() {
+        let mut names = Names::default();
+        names.hold("web", "old");
+        names.queue("web", "new");
+        assert!(!names.try_start("web", "new", |_| true));
+        assert_eq!(names.release("old").as_deref(), Some("new"));
+        assert!(names.try_start("web", "new", |_| true));
     }
 
     #[test]

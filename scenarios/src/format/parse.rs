@@ -39,6 +39,11 @@ fn check(source: &Source, form: ScenarioForm) -> Result<Scenario, Complaint> {
         let help = "write at least one step: a scenario without steps shows nothing".to_owned();
         return Err(Complaint::new(Place { line: 1, column: 1, ..Place::default() }, "there are no steps", help));
     }
+    if let Some(number) = form.except_invariants.keys().find(|number| !(1..=38).contains(*number)) {
+        let help = "invariants have the numbers 1 to 38; `podlab invariants` lists them".to_owned();
+        let title = format!("there is no invariant {number}");
+        return Err(Complaint::new(Place { line: 1, column: 1, ..Place::default() }, title, help));
+    }
     let mut marks = vec!["start".to_owned()];
     let mut steps = Vec::new();
     for step in form.steps {
@@ -64,6 +69,7 @@ fn check(source: &Source, form: ScenarioForm) -> Result<Scenario, Complaint> {
         seed: form.seed.unwrap_or(1),
         limit: form.limit.map_or(LIMIT, |length| length.0),
         targets: form.targets.unwrap_or_else(|| vec![TargetKind::Sim, TargetKind::Process]),
+        except: form.except_invariants,
         kubelet: form.kubelet,
         runtime: form.runtime,
         files: texts.chain(manifests).collect(),

@@ -41,6 +41,12 @@ fn json_line(entry: &Entry) -> Value {
         What::Answer { url, status: Err(error), .. } => json!({"get": url, "error": error}),
         What::Kubelet(text) => json!({"kubelet": text}),
         What::Runtime(text) => json!({"runtime": text}),
+        What::Faults { in_force, .. } => json!({"faults": in_force}),
+        What::File { path, content } => {
+            let content = content.as_ref().map(|text| text.as_deref());
+            json!({"file": path, "content": content.flatten(), "there": content.is_some()})
+        }
+        What::Fact(fact) => json!({"fact": fact}),
     };
     // Maps of a protocol message have no order of their own.
     line.sort_all_objects();
@@ -72,6 +78,9 @@ pub fn line(entry: &Entry) -> String {
         What::Answer { url, status: Err(error), .. } => format!("get      {url} -> {error}"),
         What::Kubelet(text) => format!("kubelet  {text}"),
         What::Runtime(text) => format!("runtime  {text}"),
+        What::Faults { in_force, .. } => format!("faults   {}", if *in_force { "in force" } else { "none" }),
+        What::File { path, content } => format!("file     {path}{}", if content.is_some() { "" } else { " is gone" }),
+        What::Fact(fact) => format!("fact     {}", serde_json::to_string(fact).unwrap_or_default()),
     };
     let text = text.replace('\n', "\\n");
     let short: String = text.chars().take(200).collect();

@@ -170,7 +170,13 @@ impl Target for SimTarget {
     }
 
     fn set_faults(&mut self, faults: Vec<Value>) -> LocalBoxFuture<'_, Result<(), TargetError>> {
-        async move { self.fake.set_faults(faults) }.boxed_local()
+        async move {
+            let (in_force, lying) = (!faults.is_empty(), faults.iter().any(fake::lies));
+            self.fake.set_faults(faults)?;
+            self.history.push(What::Faults { in_force, lying });
+            Ok(())
+        }
+        .boxed_local()
     }
 
     fn leaks<'a>(&'a mut self, wanted: &'a [String]) -> LocalBoxFuture<'a, Result<Vec<String>, TargetError>> {
@@ -184,6 +190,14 @@ impl Target for SimTarget {
 
     fn sees_calls(&self) -> bool {
         true
+    }
+
+    fn sees_facts(&self) -> bool {
+        true
+    }
+
+    fn tasks(&self) -> Vec<String> {
+        self.tasks.live()
     }
 
     fn sees_events(&self) -> bool {

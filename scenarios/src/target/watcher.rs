@@ -26,6 +26,15 @@ impl Watcher {
     pub(super) fn new(history: History) -> Self {
         Self { history, shown: Mutex::default() }
     }
+
+    fn record(&self, pod: &Pod, shown: &mut BTreeMap<String, Arc<Value>>) {
+        let Ok(value) = serde_json::from_str::<Value>(&gojson::pod(pod)) else { return };
+        let value = Arc::new(value);
+        let uid = pod.metadata.uid.clone().unwrap_or_default();
+        if shown.insert(uid, value.clone()).as_ref() != Some(&value) {
+            self.history.push(What::Pod(value));
+        }
+    }
 }
 
 impl Observer for Watcher {
@@ -49,13 +58,15 @@ impl Observer for Watcher {
         }));
     }
 
+    fn pod_shown(&self, pod: &Arc<Pod>) {
+        self.record(pod, &mut self.shown.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     fn pod_status(&self, pod: &Arc<Pod>) {
-        let Ok(value) = serde_json::from_str::<Value>(&gojson::pod(pod)) else { return };
-        let value = Arc::new(value);
-        let uid = pod.metadata.uid.clone().unwrap_or_default();
-        let before = self.shown.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, value.clone());
-        if before.as_ref() != Some(&value) {
-            self.history.push(What::Pod(value));
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        // A pod that is gone has a status until it has ended, and nobody is shown it.
+        if pod.metadata.uid.as_ref().is_some_and(|uid| shown.contains_key(uid)) {
+            self.record(pod, &mut shown);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fake_cri::{Aftermath, FakeCri, faults::Fault, journal::Entry};
+use fake_cri::{Aftermath, FakeCri, faults::Fault, journal::Entry, truth::Fact};
 use serde_json::Value;
 use world::{Tasks, World, net::Address};
 
@@ -16,6 +16,12 @@ use crate::{
 /// Where the runtime listens: where the tutorial's configuration looks for it.
 pub(super) fn address() -> Address {
     Address::unix(setup::SOCKET)
+}
+
+/// Whether a fault makes the runtime say what is not so, where others make it say nothing, or late.
+pub(super) fn lies(fault: &Value) -> bool {
+    let what = fault.get("do").map(Value::to_string).unwrap_or_default();
+    ["stale", "missing"].iter().any(|lie| what.contains(lie))
 }
 
 /// A fake runtime.
@@ -33,7 +39,13 @@ impl Fake {
         let mut config = setup.config().map_err(TargetError::Scenario)?;
         config.listen = address();
         let fake = FakeCri::start(world, config, tasks).await.map_err(|e| TargetError::Scenario(e.to_string()))?;
+        let first: Vec<Value> = setup.faults.iter().filter_map(|fault| serde_json::to_value(fault).ok()).collect();
+        if !first.is_empty() {
+            history.push(What::Faults { in_force: true, lying: first.iter().any(lies) });
+        }
         fake.set_event_faults(setup.event_faults);
+        let facts = history.clone();
+        fake.truth().listen(Arc::new(move |fact: &Fact| facts.push(What::Fact(fact.clone()))));
         let history = history.clone();
         fake.journal().listen(Arc::new(move |entry: &Entry| history.push(What::Call(call(entry)))));
         Ok(Self(fake))

@@ -1,0 +1,82 @@
+//! Whether every container that wants to be probed is, whatever the others do.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use fake_cri::truth::Fact;
+use serde_json::Value;
+
+use super::{Findings, Rule, node::Node, shown};
+use crate::history::{Entry, What};
+
+/// Beyond its delay, two periods and its timeout: a probe that waits for a listing to learn of its container.
+const SLACK: Duration = Duration::from_secs(12);
+
+/// Rule 37, as far as probes that run a program show it.
+#[derive(Default)]
+pub(super) struct Probes {
+    /// Containers whose probe has been asked.
+    asked: BTreeSet<String>,
+    /// Those that are waited for: by id, until when.
+    due: BTreeMap<String, Duration>,
+}
+
+/// The probe of a container that is asked first, if it runs a program, and how long until it must have been.
+fn first_probe(container: &Value) -> Option<Duration> {
+    let probe = match container.get("startupProbe") {
+        Some(probe) => probe,
+        None => ["livenessProbe", "readinessProbe"].iter().find_map(|kind| container.get(kind))?,
+    };
+    probe.get("exec")?;
+    let number = |field: &str, default: u64| probe.get(field).and_then(Value::as_u64).unwrap_or(default);
+    let seconds = number("initialDelaySeconds", 0) + 2 * number("periodSeconds", 10) + number("timeoutSeconds", 1);
+    Some(Duration::from_secs(seconds) + SLACK)
+}
+
+impl Rule for Probes {
+    fn see(&mut self, entry: &Entry, node: &Node, _findings: &mut Findings) {
+        match &entry.what {
+            What::Call(call) if call.rpc == "ExecSync" => {
+                let id = shown::text(&call.request, "/container_id");
+                self.due.remove(id);
+                self.asked.insert(id.to_owned());
+            }
+            What::Pod(pod) => {
+                for status in shown::statuses(pod).filter(|s| s.pointer("/state/running").is_some()) {
+                    let id = shown::container_id(status);
+                    let spec = shown::container(pod, shown::text(status, "/name"));
+                    let Some(patience) = spec.and_then(first_probe) else { continue };
+                    if !self.asked.contains(id)
+                        && node.containers.get(id).is_some_and(|c| c.runs() && c.asked.is_none())
+                    {
+                        self.due.entry(id.to_owned()).or_insert(entry.at + patience);
+                    }
+                }
+            }
+            What::Fact(Fact::ContainerExited { id, .. } | Fact::ContainerSignalled { id, .. }) => {
+                self.due.remove(id);
+            }
+            What::Kubelet(_) | What::Runtime(_) | What::Faults { .. } | What::Fact(Fact::PowerLost { .. }) => {
+                self.due.clear()
+            }
+            What::PodGone { uid, .. } => {
+                let of = |id: &String| node.containers.get(id).is_some_and(|c| c.uid == *uid);
+                self.due.retain(|id, _| !of(id));
+            }
+            _ => {}
+        }
+    }
+
+    fn lasted(&mut self, now: Duration, node: &Node, findings: &mut Findings) {
+        let late = self.due.iter().find(|(_, until)| now > **until).map(|(id, _)| id.clone());
+        let Some(id) = late else { return };
+        self.due.remove(&id);
+        // What a pod is doing while it ends is not probed any more.
+        let Some(container) = node.containers.get(&id).filter(|c| c.asked.is_none()) else { return };
+        if node.faultless.is_some() && node.pods.contains_key(&container.uid) {
+            findings.add(37, format!("the probe of {} ({id}) was never asked", container.name));
+        }
+    }
+}

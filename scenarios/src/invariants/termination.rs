@@ -1,0 +1,228 @@
+//! How containers are ended: with their grace and not more, in order, before their sandbox, and without being asked how they are.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use fake_cri::truth::Fact;
+use serde_json::Value;
+
+use super::{
+    Findings, Rule,
+    node::{Container, Node},
+    shown,
+};
+use crate::history::{Entry, Event, What};
+
+/// The least that StopContainer gives, and time for calls to come and go.
+const LEAST: Duration = Duration::from_secs(3);
+
+/// How much earlier than promised still counts as in time: requests say whole seconds.
+const EARLY: Duration = Duration::from_millis(1100);
+
+/// A container that is being ended.
+struct Ending {
+    /// When it was said first, and when last: a try that failed begins anew.
+    at: Duration,
+    last: Duration,
+    least: Duration,
+    most: Duration,
+    name: String,
+}
+
+/// Rules 24, 25 and 27.
+#[derive(Default)]
+pub(super) struct Grace {
+    /// By id.
+    endings: BTreeMap<String, Ending>,
+    /// When a container was said to be killed, by pod name and container name, until it starts again.
+    said: BTreeMap<(String, String), Duration>,
+    /// Numbers and timeouts of the stop calls for a container.
+    stops: BTreeMap<String, Vec<(u64, i64)>>,
+}
+
+/// The container that an event is about.
+fn part(event: &Event) -> Option<&str> {
+    let inner = event.field_path.split_once('{')?.1;
+    inner.strip_suffix('}')
+}
+
+impl Rule for Grace {
+    fn see(&mut self, entry: &Entry, node: &Node, findings: &mut Findings) {
+        match &entry.what {
+            What::Event(event) if event.reason == "Killing" => self.killing(entry.at, event, node),
+            What::Event(event) if event.reason == "Unhealthy" => self.unhealthy(entry.at, event, node, findings),
+            What::Call(call) if call.rpc == "StopContainer" => {
+                let id = shown::text(&call.request, "/container_id").to_owned();
+                let Some(container) = node.containers.get(&id) else { return };
+                // Probes may give a container a grace of its own, which the pod's own end replaces.
+                let plain = node.known.get(&container.uid).is_some_and(|pod| {
+                    let (least, most) = shown::grace_of(pod, &container.name);
+                    least == most && !shown::has_restart_rules(pod)
+                });
+                let timeout = match call.request.pointer("/timeout") {
+                    Some(Value::String(text)) => text.parse().unwrap_or(0),
+                    Some(value) => value.as_i64().unwrap_or(0),
+                    None => 0,
+                };
+                let stops = self.stops.entry(id).or_default();
+                let grew = stops.iter().find(|(seq, earlier)| *seq < call.seq && *earlier < timeout);
+                if let (Some((_, earlier)), true) = (grew, plain) {
+                    let name = &container.name;
+                    findings.add(25, format!("{name} was given {earlier} s to end, and then {timeout} s"));
+                }
+                stops.push((call.seq, timeout));
+            }
+            What::Fact(Fact::ContainerSignalled { id, kill: true }) => {
+                if let Some(ending) = self.endings.get(id)
+                    && entry.at + EARLY < ending.at + ending.least
+                {
+                    let had = entry.at.saturating_sub(ending.at);
+                    findings
+                        .add(24, format!("{} had {had:?} to end, and {:?} were promised", ending.name, ending.least));
+                }
+            }
+            What::Fact(Fact::ContainerExited { id, .. } | Fact::ContainerRemoved { id }) => {
+                drop(self.endings.remove(id))
+            }
+            What::Fact(Fact::ContainerStarted { id }) => {
+                if let Some(container) = node.containers.get(id)
+                    && let Some(sandbox) = node.sandboxes.get(&container.sandbox)
+                {
+                    self.said.remove(&(sandbox.name.clone(), container.name.clone()));
+                }
+            }
+            // Whom a request does not reach runs on.
+            What::Runtime(_) => self.endings.clear(),
+            What::Fact(Fact::PowerLost { .. }) | What::Kubelet(_) => {
+                self.endings.clear();
+                self.said.clear();
+            }
+            _ => {}
+        }
+    }
+
+    fn lasted(&mut self, now: Duration, node: &Node, findings: &mut Findings) {
+        let healthy = node.healthy_for(now);
+        let late = self.endings.iter().find(|(_, e)| now.saturating_sub(e.last).min(healthy) > e.most);
+        let Some((id, ending)) = late else { return };
+        findings.add(
+            24,
+            format!("{} ({id}) still runs {:?} after it was to be ended", ending.name, now.saturating_sub(ending.at)),
+        );
+        let id = id.clone();
+        self.endings.remove(&id);
+    }
+}
+
+impl Grace {
+    fn killing(&mut self, at: Duration, event: &Event, node: &Node) {
+        let Some(name) = part(event) else { return };
+        // Sidecars serve until it is their turn, and are probed as long.
+        if !event.field_path.contains("initContainers") {
+            self.said.entry((event.object.clone(), name.to_owned())).or_insert(at);
+        }
+        let found = node.containers.iter().find(|(_, c)| {
+            c.runs() && c.name == name && node.sandboxes.get(&c.sandbox).is_some_and(|s| s.name == event.object)
+        });
+        let Some((id, container)) = found else { return };
+        // What is ended for a restart of all has no grace, and of a pod that nobody knows nobody knows the grace.
+        let Some(pod) = node.known.get(&container.uid).filter(|pod| !shown::has_restart_rules(pod)) else { return };
+        let (least, most) = shown::grace_of(pod, name);
+        let sidecars = u32::try_from(shown::containers(pod).filter(|(c, init)| shown::is_sidecar(c, *init)).count());
+        let most = most + LEAST * (1 + sidecars.unwrap_or(0));
+        let ending = Ending { at, last: at, least, most, name: name.to_owned() };
+        self.endings.entry(id.clone()).or_insert(ending).last = at;
+    }
+
+    fn unhealthy(&self, at: Duration, event: &Event, node: &Node, findings: &mut Findings) {
+        let about = ["Liveness", "Startup"]
+            .into_iter()
+            .find(|probe| event.message.starts_with(&format!("{probe} probe failed")));
+        let (Some(probe), Some(name)) = (about, part(event)) else { return };
+        let Some(since) = self.said.get(&(event.object.clone(), name.to_owned())) else { return };
+        let pod = node.known.values().find(|pod| shown::text(pod, "/metadata/name") == event.object);
+        let field = if probe == "Liveness" { "livenessProbe" } else { "startupProbe" };
+        let timeout = pod
+            .and_then(|pod| shown::container(pod, name))
+            .and_then(|c| c.pointer(&format!("/{field}/timeoutSeconds")));
+        // A probe that was under way says what it saw.
+        let slack = Duration::from_secs(1 + timeout.and_then(Value::as_u64).unwrap_or(1));
+        if at > *since + slack {
+            findings
+                .add(27, format!("{name} of {} was probed while it was being ended: {}", event.object, event.message));
+        }
+    }
+}
+
+/// Rules 26 and 30.
+#[derive(Default)]
+pub(super) struct Order {
+    /// When a container of a pod was first said to be killed, by the pod's name, until it has a new sandbox.
+    told: BTreeMap<String, Duration>,
+}
+
+impl Rule for Order {
+    fn see(&mut self, entry: &Entry, node: &Node, findings: &mut Findings) {
+        match &entry.what {
+            What::Event(event) if event.reason == "Killing" => {
+                self.told.entry(event.object.clone()).or_insert(entry.at);
+            }
+            What::Fact(Fact::SandboxReady { name, .. }) => drop(self.told.remove(name)),
+            _ => {}
+        }
+        let What::Fact(Fact::SandboxNotReady { id }) = &entry.what else { return };
+        let Some(sandbox) = node.sandboxes.get(id) else { return };
+        // A container that could not be stopped does not keep its sandbox.
+        if node.faultless.is_none() {
+            return;
+        }
+        let inside: Vec<&Container> = node.containers.values().filter(|c| c.sandbox == *id).collect();
+        for container in &inside {
+            let shown = node.known.get(&sandbox.uid).and_then(|pod| shown::status(pod, &container.name));
+            // It ended by itself, in the same moment.
+            if shown.is_some_and(|status| status.pointer("/state/terminated").is_some()) {
+                continue;
+            }
+            let with_it = container.exited == Some((entry.at, 137)) || container.runs();
+            if with_it && container.asked.is_none() && container.killed.is_none() && container.started.is_some() {
+                findings.add(26, format!("{} of pod {} ended with its sandbox", container.name, sandbox.name));
+            }
+        }
+        let Some(pod) = node.known.get(&sandbox.uid).filter(|pod| !shown::has_restart_rules(pod)) else { return };
+        let told = self.told.get(&sandbox.name).copied().unwrap_or_default();
+        sidecars_last(pod, &inside, told, findings);
+    }
+}
+
+/// The newest container of each name, in the order of the specification, with whether it is a sidecar.
+fn newest<'a>(pod: &'a Value, inside: &[&'a Container]) -> Vec<(&'a Container, bool)> {
+    let of = |name: &str| inside.iter().copied().filter(|c| c.name == name).max_by_key(|c| (c.attempt, c.created));
+    let kinds = shown::containers(pod).filter(|(c, init)| !*init || shown::is_sidecar(c, *init));
+    kinds.filter_map(|(c, init)| Some((of(shown::text(c, "/name"))?, init))).collect()
+}
+
+fn sidecars_last(pod: &Value, inside: &[&Container], told: Duration, findings: &mut Findings) {
+    let all = newest(pod, inside);
+    // When their grace is over, all are told at once.
+    let over = told + shown::grace(pod).saturating_sub(LEAST);
+    let probed = |c: &Container| {
+        let spec = shown::container(pod, &c.name);
+        spec.is_none_or(|c| c.get("livenessProbe").is_some() || c.get("startupProbe").is_some())
+    };
+    for (index, (sidecar, is_sidecar)) in all.iter().enumerate() {
+        let Some(asked) = sidecar.asked.filter(|asked| *is_sidecar && *asked < over && !probed(sidecar)) else {
+            continue;
+        };
+        // Those that go before it: every regular container, and the sidecars declared after it.
+        let before = all.iter().enumerate().filter(|(other, (_, sidecar))| !sidecar || *other > index);
+        for (_, (other, _)) in before {
+            let ended = other.exited.map(|(at, _)| at);
+            if other.started.is_some() && ended.is_none_or(|ended| ended > asked) && other.created <= asked {
+                let pod = shown::full_name(pod);
+                findings.add(
+                    30,
+                    format!("sidecar {} of {pod} was told to end before {} had ended", sidecar.name, other.name),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Every rule by a short history that breaks it, and one that keeps them all.
+
+use std::sync::Arc;
+
+use fake_cri::truth::Fact;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    format,
+    history::{Call, Event},
+};
+
+const CONFIG: &str = "/etc/kubernetes/manifests/web.yaml";
+
+fn manifest(name: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n")
+}
+
+fn pod(uid: &str, phase: &str, statuses: Value) -> Value {
+    json!({
+        "metadata": {"name": "web-n", "namespace": "default", "uid": uid, "annotations": {"kubernetes.io/config.source": "file"}},
+        "spec": {"nodeName": "n", "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "containers": [{"name": "c"}]},
+        "status": {"phase": phase, "containerStatuses": statuses},
+    })
+}
+
+fn running(id: &str) -> Value {
+    json!({"name": "c", "ready": true, "started": true, "restartCount": 0, "containerID": format!("cri://{id}"), "state": {"running": {}}})
+}
+
+fn ended(id: &str, code: i32) -> Value {
+    let state = json!({"terminated": {"exitCode": code, "containerID": format!("cri://{id}")}});
+    json!({"name": "c", "ready": false, "restartCount": 0, "containerID": format!("cri://{id}"), "state": state})
+}
+
+fn waiting(reason: &str) -> Value {
+    json!({"name": "c", "ready": false, "restartCount": 0, "state": {"waiting": {"reason": reason}}})
+}
+
+fn with(mut value: Value, pointer: &str, new: Value) -> Value {
+    let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+    value
+        .pointer_mut(parent)
+        .expect("the parent is there")
+        .as_object_mut()
+        .expect("an object")
+        .insert(key.to_owned(), new);
+    value
+}
+
+fn shown(pod: Value) -> What {
+    What::Pod(Arc::new(pod))
+}
+
+fn sandbox(id: &str, uid: &str, attempt: u32) -> What {
+    let ready = Fact::SandboxReady {
+        id: id.to_owned(),
+        namespace: "default".to_owned(),
+        name: "web-n".to_owned(),
+        uid: uid.to_owned(),
+        attempt,
+        addresses: vec!["10.0.0.1".to_owned()],
+        host_ports: vec!["TCP 0.0.0.0:80".to_owned()],
+    };
+    What::Fact(ready)
+}
+
+fn created(id: &str, sandbox: &str, name: &str, attempt: u32) -> What {
+    let (id, sandbox, name) = (id.to_owned(), sandbox.to_owned(), name.to_owned());
+    What::Fact(Fact::ContainerCreated { id, sandbox, name, attempt })
+}
+
+fn started(id: &str) -> What {
+    What::Fact(Fact::ContainerStarted { id: id.to_owned() })
+}
+
+fn exited(id: &str, code: i32) -> What {
+    What::Fact(Fact::ContainerExited { id: id.to_owned(), code })
+}
+
+fn signalled(id: &str, kill: bool) -> What {
+    What::Fact(Fact::ContainerSignalled { id: id.to_owned(), kill })
+}
+
+fn not_ready(id: &str) -> What {
+    What::Fact(Fact::SandboxNotReady { id: id.to_owned() })
+}
+
+fn event(reason: &str, part: &str, message: &str) -> What {
+    What::Event(Event {
+        object: "web-n".to_owned(),
+        field_path: part.to_owned(),
+        kind: "Normal".to_owned(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+    })
+}
+
+fn stop(seq: u64, id: &str, timeout: i64) -> What {
+    What::Call(Call {
+        seq,
+        took: Duration::ZERO,
+        rpc: "StopContainer".to_owned(),
+        request: json!({"container_id": id, "timeout": timeout.to_string()}).into(),
+        response: None,
+        code: "OK".to_owned(),
+        error: None,
+        fault: None,
+    })
+}
+
+fn file(content: &str) -> What {
+    What::File { path: CONFIG.to_owned(), content: Some(Some(Arc::from(content))) }
+}
+
+fn kubelet(word: &str) -> What {
+    What::Kubelet(word.to_owned())
+}
+
+fn gone(uid: &str) -> What {
+    What::PodGone { namespace: "default".to_owned(), name: "web-n".to_owned(), uid: uid.to_owned() }
+}
+
+/// A pod that has come to run, by the first second.
+fn up() -> Vec<(u64, What)> {
+    vec![
+        (0, kubelet("started")),
+        (0, file(&manifest("web"))),
+        (1, shown(pod("u", "Pending", json!([])))),
+        (1, sandbox("s", "u", 0)),
+        (1, created("a", "s", "c", 0)),
+        (1, started("a")),
+        (1, shown(up_pod())),
+    ]
+}
+
+fn up_pod() -> Value {
+    let ips = json!([{"ip": "10.0.0.1"}]);
+    with(pod("u", "Running", json!([running("a")])), "/status/podIPs", ips)
+}
+
+fn then(more: Vec<(u64, What)>) -> Vec<(u64, What)> {
+    let mut all = up();
+    all.extend(more);
+    all
+}
+
+/// Nothing but time.
+fn later(seconds: u64) -> (u64, What) {
+    (seconds, What::Step { line: 1, text: "wait".to_owned() })
+}
+
+fn judged(text: &str, history: Vec<(u64, What)>) -> Vec<u8> {
+    let scenario = format::parse("test.yaml", text).expect("a scenario");
+    let mut rules = Invariants::new(&scenario);
+    let mut findings = Findings::default();
+    let mut last = Duration::ZERO;
+    for (seconds, what) in history {
+        // Something always happens on a node.
+        while last + Duration::from_secs(1) < Duration::from_secs(seconds) {
+            last += Duration::from_secs(1);
+            rules.lasted(last, &mut findings);
+        }
+        last = Duration::from_secs(seconds);
+        rules.step(&Entry { at: last, what }, &mut findings);
+    }
+    rules.lasted(last, &mut findings);
+    let mut numbers: Vec<u8> = findings.found.iter().map(|broken| broken.number).collect();
+    numbers.dedup();
+    numbers
+}
+
+const PLAIN: &str = "steps: [wait: 1s]";
+
+#[test]
+fn a_pod_that_lives_and_ends_well_breaks_nothing() {
+    let history = then(vec![
+        (600, What::File { path: CONFIG.to_owned(), content: None }),
+        (600, gone("u")),
+        (600, event("Killing", "spec.containers{c}", "Stopping container c")),
+        (600, stop(1, "a", 30)),
+        (600, signalled("a", false)),
+        (630, signalled("a", true)),
+        (630, exited("a", 137)),
+        (630, not_ready("s")),
+        (631, What::Fact(Fact::ContainerRemoved { id: "a".to_owned() })),
+        (631, What::Fact(Fact::SandboxRemoved { id: "s".to_owned() })),
+        later(2000),
+    ]);
+    assert_eq!(judged(PLAIN, history), Vec::<u8>::new());
+}
+
+#[test]
+fn an_exception_is_an_exception() {
+    let scenario = format::parse("test.yaml", "except-invariants: {16: why}\nsteps: [wait: 1s]").expect("a scenario");
+    let rules = Invariants::new(&scenario);
+    assert!(rules.excepts(16) && !rules.excepts(17));
+    let unknown = format::parse("test.yaml", "except-invariants: {39: why}\nsteps: [wait: 1s]");
+    assert!(unknown.is_err_and(|problem| problem.title.contains("no invariant 39")));
+}
+
+#[rstest]
+#[case(1, then(vec![(2, created("b", "s", "c", 1)), (2, started("b"))]))]
+#[case(2, then(vec![(2, sandbox("t", "v", 0)), (2, created("b", "t", "c", 0)), (2, started("b"))]))]
+#[case(3, then(vec![(2, sandbox("t", "u", 1))]))]
+#[case(3, then(vec![(2, exited("a", 0)), (2, not_ready("s")), (2, sandbox("t", "u", 0))]))]
+#[case(4, then(vec![(2, exited("a", 0)), (2, shown(pod("u", "Succeeded", json!([ended("a", 0)])))), (3, created("b", "s", "c", 1))]))]
+#[case(5, then(vec![(2, exited("a", 0)), (3, created("b", "s", "c", 0))]))]
+#[case(6, vec![(0, kubelet("started")), (1, shown(pod("u", "Pending", json!([waiting("ContainerCreating")])))), later(400)])]
+#[case(8, vec![
+    (0, kubelet("started")), (1, sandbox("s", "u", 0)), (1, created("a", "s", "c", 0)),
+    (1, shown(pod("u", "Pending", json!([waiting("ContainerCreating")])))), later(400),
+])]
+#[case(9, then(vec![(50, file(&manifest("web"))), (51, not_ready("s"))]))]
+#[case(10, then(vec![(2, exited("a", 0)), (2, not_ready("s")), (3, gone("u")), later(100)]))]
+#[case(11, then(vec![(2, shown(with(pod("x", "Pending", json!([])), "/metadata/name", json!("other-n"))))]))]
+#[case(12, vec![(0, kubelet("started")), (1, sandbox("s", "u", 0)), later(400)])]
+#[case(14, vec![
+    (0, kubelet("started")),
+    (1, shown(with(pod("u", "Pending", json!([])), "/spec/volumes", json!([{"name": "x", "secret": {"secretName": "x"}}])))),
+    (1, sandbox("s", "u", 0)), (1, created("a", "s", "c", 0)),
+])]
+#[case(15, then(vec![(20, exited("a", 1)), later(60)]))]
+#[case(16, then(vec![(2, shown(pod("u", "Failed", json!([ended("a", 1)])))), (3, shown(pod("u", "Running", json!([ended("a", 1)]))))]))]
+#[case(17, then(vec![
+    (2, shown(pod("u", "Running", json!([with(running("a"), "/restartCount", json!(2))])))),
+    (3, shown(up_pod())),
+]))]
+#[case(18, then(vec![(2, shown(with(
+    pod("u", "Running", json!([with(running("a"), "/ready", json!(false))])),
+    "/status/conditions", json!([{"type": "Ready", "status": "True"}]),
+)))]))]
+#[case(19, then(vec![
+    (2, kubelet("stopped")), (3, kubelet("started")),
+    (4, shown(pod("u", "Running", json!([with(running("a"), "/ready", json!(false))])))),
+]))]
+#[case(20, then(vec![
+    (2, shown(pod("u", "Running", json!([ended("a", 1)])))), (3, shown(pod("u", "Running", json!([ended("a", 0)])))),
+]))]
+#[case(21, then(vec![
+    (2, shown(with(up_pod(), "/status/conditions", json!([{"type": "Ready", "status": "True", "lastTransitionTime": "1"}])))),
+    (3, shown(with(up_pod(), "/status/conditions", json!([{"type": "Ready", "status": "True", "lastTransitionTime": "2"}])))),
+]))]
+#[case(22, then(vec![(2, shown(with(up_pod(), "/status/podIPs", json!([{"ip": "10.0.0.9"}])))), later(60)]))]
+#[case(23, vec![(0, kubelet("started")), (1, shown(pod("u", "Failed", json!([]))))])]
+#[case(24, then(vec![(2, event("Killing", "spec.containers{c}", "")), (10, signalled("a", true))]))]
+#[case(24, then(vec![(100, event("Killing", "spec.containers{c}", "")), later(150)]))]
+#[case(25, then(vec![(2, stop(1, "a", 5)), (3, stop(2, "a", 30))]))]
+#[case(26, then(vec![(2, exited("a", 137)), (2, not_ready("s"))]))]
+#[case(27, then(vec![
+    (2, event("Killing", "spec.containers{c}", "")), (9, event("Unhealthy", "spec.containers{c}", "Liveness probe failed: x")),
+]))]
+#[case(28, then(vec![(2, exited("a", 0)), (2, shown(pod("u", "Succeeded", json!([ended("a", 0)])))),
+    (2, What::File { path: CONFIG.to_owned(), content: None }), later(400)]))]
+#[case(34, then(vec![
+    (2, exited("a", 1)), (2, created("b", "s", "c", 1)), (2, started("b")), (3, exited("b", 1)), (3, created("d", "s", "c", 2)), (3, started("d")),
+]))]
+#[case(37, vec![
+    (0, kubelet("started")),
+    (1, sandbox("s", "u", 0)), (1, created("a", "s", "c", 0)), (1, started("a")),
+    (1, shown(with(up_pod(), "/spec/containers", json!([{"name": "c", "livenessProbe": {"exec": {}, "periodSeconds": 5}}])))),
+    later(60),
+])]
+#[case(38, then(vec![(2, sandbox("t", "v", 0))]))]
+fn each_rule_can_be_broken(#[case] number: u8, #[case] history: Vec<(u64, What)>) {
+    assert!(NAMES.iter().any(|(known, _)| *known == number));
+    let found = judged(PLAIN, history);
+    assert!(found.contains(&number), "found {found:?}");
+}
+
+/// The same as for 15, where the events of containers are lost.
+#[test]
+fn a_lost_event_has_a_rule_of_its_own() {
+    let text = "runtime: {event-faults: {drop-every: 1}}\nsteps: [wait: 1s]";
+    assert!(judged(text, then(vec![(20, exited("a", 1)), later(60)])).contains(&29));
+}
+
+#[test]
+fn a_sidecar_that_is_told_too_early() {
+    let spec = json!([{"name": "side", "restartPolicy": "Always"}]);
+    let pod = with(up_pod(), "/spec/initContainers", spec);
+    let history = then(vec![
+        (2, created("side", "s", "side", 0)),
+        (2, started("side")),
+        (2, shown(pod)),
+        (100, event("Killing", "spec.containers{c}", "")),
+        (101, signalled("side", false)),
+        (102, signalled("a", false)),
+        (103, exited("side", 143)),
+        (104, exited("a", 143)),
+        (104, not_ready("s")),
+    ]);
+    assert_eq!(judged(PLAIN, history), vec![30]);
+}
+
+#[test]
+fn an_old_version_that_is_started_after_the_new_one_was_seen() {
+    let call = |rpc: &str| Call { rpc: rpc.to_owned(), request: json!({"container_id": "b"}).into(), ..call() };
+    let history = then(vec![
+        (2, exited("a", 0)),
+        (2, created("b", "s", "c", 1)),
+        (3, shown(pod("v", "Pending", json!([])))),
+        (9, What::Call(call("StartContainer"))),
+    ]);
+    assert_eq!(judged(PLAIN, history), vec![7]);
+}
+
+fn call() -> Call {
+    match stop(1, "b", 1) {
+        What::Call(call) => call,
+        _ => unreachable!("a call"),
+    }
+}
