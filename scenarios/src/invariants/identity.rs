@@ -48,7 +48,7 @@ impl Rule for Identity {
                     findings.add(5, format!("{what} ({id}) is attempt {attempt} after attempt {last}"));
                 }
                 nothing_after_the_end(node, &sandbox.uid, &what, findings);
-                if node.pods.get(&sandbox.uid).is_some_and(|pod| shown::needs_api_server(pod)) {
+                if !node.local_objects && node.pods.get(&sandbox.uid).is_some_and(|pod| shown::needs_api_server(pod)) {
                     findings.add(14, format!("{what} was made, although the pod needs an API server"));
                 }
             }

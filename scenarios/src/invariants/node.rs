@@ -75,6 +75,8 @@ pub(super) struct Node {
     pub faultless: Option<Duration>,
     /// When power was lost last, or the runtime changed without its client's doing.
     pub disturbed: Duration,
+    /// Whether objects of an API server lie on the node.
+    pub local_objects: bool,
     /// Whether the runtime has ever said what was not so.
     pub lied: bool,
     /// Whether container events go wrong on their way.
@@ -101,6 +103,7 @@ impl Node {
             runtime: Some(Duration::ZERO),
             faultless: runtime.faults.is_empty().then_some(Duration::ZERO),
             disturbed: Duration::ZERO,
+            local_objects: scenario.kubelet.flags.iter().any(|flag| flag.starts_with("--local-objects")),
             lied: false,
             events_fail: runtime.event_faults != fake_cri::events::EventFaults::default(),
             facts: false,

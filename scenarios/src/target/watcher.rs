@@ -130,7 +130,7 @@ mod tests {
         let watcher = Watcher::new(history.clone());
         let mut pod = Pod::default();
         pod.metadata.uid = Some("u".to_owned());
-        watcher.pod_status(&Arc::new(pod.clone()));
+        watcher.pod_shown(&Arc::new(pod.clone()));
         watcher.pod_status(&Arc::new(pod.clone()));
         pod.metadata.name = Some("web".to_owned());
         let pod = Arc::new(pod);
@@ -138,5 +138,7 @@ mod tests {
         watcher.pod_gone(&pod);
         watcher.pod_gone(&pod);
         assert_eq!(history.len(), 3);
+        watcher.pod_status(&pod);
+        assert_eq!(history.len(), 3, "nobody is shown a pod that is gone");
     }
 }
