@@ -318,7 +318,13 @@ impl SyncLoop {
         let mut node = self.node.clone();
         node.supplemental_groups_policy = self.gate.supplemental_groups_policy();
         match admission::admit(pod, &others, &node) {
-            Ok(()) => self.workers.update(pod),
+            Ok(()) => {
+                self.workers.update(pod);
+                // Told to end before its first sync it still has something to stop.
+                if self.left_over.extract_if(.., |old| old.uid == uid).count() > 0 {
+                    self.workers.runs_already(pod);
+                }
+            }
             Err(rejection) => {
                 let recorder = self.workers.parts().runtime.recorder().clone();
                 recorder.pod(pod, EventKind::Warning, rejection.reason, rejection.message.clone());

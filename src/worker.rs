@@ -145,6 +145,15 @@ impl Workers {
         }
     }
 
+    /// A wanted pod has run since before this kubelet: it owns its name, and has something to stop from the start.
+    pub fn runs_already(&self, pod: &Pod) {
+        let (uid, mut table) = (api_pod::uid(pod), self.table());
+        table.names.hold(&identity::full_name(pod), uid);
+        if let Some(slot) = table.slots.get_mut(uid) {
+            slot.state.begin();
+        }
+    }
+
     /// A pod is not wanted any more.
     pub fn kill(&self, uid: &str, grace: Option<i64>) {
         let mut table = self.table();

@@ -48,6 +48,8 @@ fn part(event: &Event) -> Option<&str> {
 impl Rule for Grace {
     fn see(&mut self, entry: &Entry, node: &Node, findings: &mut Findings) {
         match &entry.what {
+            // Who was told of a container that it is not there makes a twin: an event does not tell them apart.
+            What::Event(_) if node.lied => {}
             What::Event(event) if event.reason == "Killing" => self.killing(entry.at, event, node),
             What::Event(event) if event.reason == "Unhealthy" => self.unhealthy(entry.at, event, node, findings),
             What::Call(call) if call.rpc == "StopContainer" => {
