@@ -7,6 +7,8 @@
 
 mod conformance;
 mod daemon;
+mod fields;
+mod half;
 mod hold;
 mod host;
 mod image;
@@ -33,9 +35,12 @@ type Shared = Arc<Mutex<Option<Containerd>>>;
 /// What a test does with the daemon.
 type Body = fn(&Containerd) -> Result<(), String>;
 
-const TESTS: [(&str, Body); 3] = [
+const TESTS: [(&str, Body); 6] = [
     ("a_sandbox_with_a_web_server_comes_and_goes", raw::comes_and_goes),
     ("a_pod_of_the_runtime_half_comes_and_goes", manager::comes_and_goes),
+    ("containers_see_what_the_recorded_env_says", fields::env),
+    ("containers_see_what_the_recorded_security_says", fields::security),
+    ("containers_see_what_the_recorded_guaranteed_says", fields::guaranteed),
     ("the_tutorial_works_and_leaves_nothing_behind", tutorial::works),
 ];
 
