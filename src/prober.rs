@@ -110,7 +110,6 @@ pub struct Prober {
     statuses: Arc<dyn PodStatuses>,
     tasks: Tasks,
     started: Instant,
-    started_at: jiff::Timestamp,
     results: Results,
     workers: Mutex<Workers>,
 }
@@ -138,7 +137,6 @@ impl Prober {
             statuses,
             tasks: tasks.child("probes"),
             started: Instant::now(),
-            started_at: world.clock.now(),
             results: Results::new(to),
             workers: Mutex::default(),
         };

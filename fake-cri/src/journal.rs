@@ -128,6 +128,11 @@ pub(crate) struct Open {
 }
 
 impl Open {
+    /// Its number.
+    pub(crate) fn seq(&self) -> u64 {
+        self.seq
+    }
+
     /// Ends it.
     pub(crate) fn end(mut self, result: Result<Option<Document>, &tonic::Status>) {
         self.close(result.map_err(|status| (format!("{:?}", status.code()), status.message().to_owned())));

@@ -20,6 +20,7 @@ pub mod server;
 pub mod shell;
 pub mod stdio;
 pub mod streaming;
+pub mod tripwire;
 pub mod truth;
 
 mod runtime;

@@ -14,7 +14,10 @@ use world::{
     net::{Address, Conn},
 };
 
-use crate::{config::Config, events::EventFaults, faults::Fault, journal::Journal, runtime::Runtime, service::Service};
+use crate::{
+    config::Config, events::EventFaults, faults::Fault, journal::Journal, runtime::Runtime, service::Service,
+    tripwire::Look,
+};
 
 /// Why a fake runtime did not start.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +72,12 @@ impl FakeCri {
         let runtime = Runtime::new(world.clone(), config, tasks.child("processes")).map_err(StartError::Fault)?;
         runtime.prepare_directories();
         let runtime = Arc::new(runtime);
-        let service = Service { runtime: runtime.clone(), cut: Arc::new(Notify::new()), kept: Arc::default() };
+        let service = Service {
+            runtime: runtime.clone(),
+            cut: Arc::new(Notify::new()),
+            tripwire: Arc::default(),
+            kept: Arc::default(),
+        };
         let fake = Self { runtime, service, tasks, serving: Arc::default(), address };
         fake.restart().await?;
         Ok(fake)
@@ -177,6 +185,11 @@ impl FakeCri {
     /// How many calls each fault has hit.
     pub fn fault_hits(&self) -> Vec<u64> {
         self.runtime.faults.hits()
+    }
+
+    /// Has `look` see each call before and after its effect, in place of whoever did until now.
+    pub fn set_tripwire(&self, look: Option<Look>) {
+        self.service.tripwire.set(look);
     }
 
     /// Sets what happens to events on their way.

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     faults::{Action, Call},
     runtime::Runtime,
+    tripwire::{Moment, Tripwire},
 };
 
 mod about;
@@ -25,6 +26,8 @@ pub(crate) struct Service {
     pub(crate) runtime: Arc<Runtime>,
     /// Cut when a fault says so: every connection ends.
     pub(crate) cut: Arc<tokio::sync::Notify>,
+    /// Whoever looks at calls as they pass.
+    pub(crate) tripwire: Arc<Tripwire>,
     /// Lists as they were answered.
     pub(crate) kept: Arc<Kept>,
 }
@@ -46,14 +49,16 @@ impl Service {
         let request = request.into_inner();
         let about = about::about(&self.runtime, &request);
         about::check_contract(&self.runtime, &request);
-        let action = self.runtime.faults.decide(&Call {
+        let call = Call {
             rpc,
             pod: about.pod.as_deref(),
             container: about.container.as_deref(),
             image: about.image.as_deref(),
-        });
+        };
+        let action = self.runtime.faults.decide(&call);
         let mut open = self.runtime.journal.begin(rpc, Document::of(request.clone()));
         open.fault = action.name();
+        self.tripwire.pass(open.seq(), &call, Moment::Before).await;
         if action == Action::Cut {
             self.cut.notify_waiters();
         }
@@ -64,7 +69,9 @@ impl Service {
             },
             Err(status) => Err(status),
         };
-        for wrong in self.runtime.lock().look_over() {
+        self.tripwire.pass(open.seq(), &call, Moment::After).await;
+        let ordered = !self.runtime.world.clock.was_stepped();
+        for wrong in self.runtime.lock().look_over(ordered) {
             self.runtime.ledger.violated(format!("after {rpc}: {wrong}"));
         }
         match result {

@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod expand;
+mod interval;
 mod recorded;
 mod stretch;
 
@@ -140,6 +141,9 @@ impl<'a> Scene<'a> {
                 Some(_) => Verdict::Fails(Mismatch::new(place, format!("/pods still shows `{name}`"))),
             },
             Check::Recorded(pattern, count) => recorded::count(self, place, pattern, count).await?,
+            Check::Related(one, relation, other, bounds) => {
+                interval::related(self, place, (one, *relation, other), bounds).await?
+            }
             Check::Order(patterns) => recorded::order(self, place, patterns).await?,
             Check::File { path, mode, text, contains } => {
                 let path = crate::setup::path(&expand(path, self).await?);
@@ -329,6 +333,9 @@ fn kubelet(
             }
             differ(place, "the kubelet exited, but not as expected", found)
         }
+        (KubeletState::Running, Kubelet::Crashed) => fails("the kubelet was killed at its call".to_owned()),
+        (KubeletState::Crashed, Kubelet::Crashed) => Verdict::Holds,
+        (KubeletState::Crashed, _) => fails("the kubelet has not come to the call at which it is to die".to_owned()),
         (KubeletState::Exited, _) => fails("the kubelet has not exited".to_owned()),
     }
 }

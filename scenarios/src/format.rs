@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub mod condition;
+pub mod crash;
 mod heads;
 pub mod length;
 pub mod parse;

@@ -10,6 +10,8 @@ use fake_cri::truth::Fact;
 use serde_json::{Value, json};
 use tokio::{sync::Notify, time::Instant};
 
+use crate::format::length::Shift;
+
 pub mod trace;
 
 /// One thing that happened.
@@ -61,6 +63,10 @@ pub enum What {
     Kubelet(String),
     /// The runtime was started or ended.
     Runtime(String),
+    /// The node lost power, or booted.
+    Node(String),
+    /// The node's wall clock was moved.
+    Clock(Shift),
     /// Faults of the runtime were set.
     Faults {
         /// Whether there are any now.

@@ -13,15 +13,17 @@ use crate::{
         condition::{Check, Condition, KubeletState},
         parse::yaml,
         place::Place,
-        step::{Action, Content, KubeletAction, Step, Stretch},
+        step::{Action, Content, Step, Stretch},
         tree::Tree,
     },
     history::What,
-    http,
+    http::Url,
     invariants::{Broken, Invariants, node_looks},
     patch, setup,
-    target::{End, Kubelet, Target, TargetError},
+    target::{Kubelet, Target, TargetError},
 };
+
+mod machine;
 
 /// How a scenario ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,9 +74,6 @@ const SOON: Duration = Duration::from_millis(100);
 /// And at most.
 const LATE: Duration = Duration::from_secs(3);
 
-/// How long the kubelet may take to answer before the scenario goes on without an answer.
-const START_PATIENCE: Duration = Duration::from_secs(10);
-
 enum Stop {
     Fails(Box<Failure>),
     Wrong(Box<Failure>),
@@ -102,6 +101,8 @@ pub async fn play(
         marks: BTreeMap::new(),
         notes: Vec::new(),
         exit_expected: false,
+        crash: None,
+        dark: None,
         invariants,
     };
     player.marks.insert("start".to_owned(), Mark::default());
@@ -127,6 +128,10 @@ struct Player<'a> {
     notes: Vec<String>,
     /// Whether the scenario has said that the kubelet exits.
     exit_expected: bool,
+    /// The step that said at which call the kubelet dies, if it has not yet.
+    crash: Option<Place>,
+    /// Whether the kubelet ran when the node lost power; `None` while it has power.
+    dark: Option<bool>,
     /// What must hold whatever the scenario is about.
     invariants: Option<Invariants>,
 }
@@ -146,7 +151,7 @@ impl Player<'_> {
         }
         let mut busy = Vec::new();
         for port in &self.scenario.busy_ports {
-            let url = http::Url { host: "localhost".to_owned(), port: *port, path: "/".to_owned() };
+            let url = Url { host: "localhost".to_owned(), port: *port, path: "/".to_owned() };
             let address = match self.target.address(&url) {
                 Address::Tcp { port, .. } => Address::tcp("127.0.0.1", port),
                 unix => unix,
@@ -169,6 +174,7 @@ impl Player<'_> {
             let title = format!("the kubelet exited with code {code}, which no step expects: {message}");
             return Err(self.fails(Mismatch { place, title, differences: Vec::new() }, "by the end"));
         }
+        self.crash_has_come()?;
         self.looks().await
     }
 
@@ -288,6 +294,9 @@ impl Player<'_> {
             }
             Action::Wait(length) => tokio::time::sleep(*length).await,
             Action::Kubelet(action) => self.kubelet(*action).await?,
+            Action::Crash(point) => self.crash(step.place, point).await?,
+            Action::Node(action) => self.node(*action).await?,
+            Action::Clock(by, after) => self.target.step_clock(*by, after.unwrap_or_default())?,
             Action::Runtime(action) => self.target.runtime(*action).await.map_err(|e| self.scenario_error(step, e))?,
             Action::Faults(faults) => {
                 let faults = faults.iter().map(Tree::to_json).collect::<Vec<Value>>();
@@ -421,34 +430,6 @@ impl Player<'_> {
                 Verdict::Unknown(why) => self.note(line, &why),
                 Verdict::Fails(mismatch) => return Err(self.fails(mismatch, word)),
             }
-        }
-        Ok(())
-    }
-
-    async fn kubelet(&mut self, action: KubeletAction) -> Result<(), Stop> {
-        match action {
-            KubeletAction::Start => self.start_kubelet().await,
-            KubeletAction::Stop => Ok(self.target.end_kubelet(End::Gently).await?),
-            KubeletAction::Kill => Ok(self.target.end_kubelet(End::AtOnce).await?),
-            KubeletAction::Restart => {
-                self.target.end_kubelet(End::Gently).await?;
-                self.start_kubelet().await
-            }
-        }
-    }
-
-    /// Starts the kubelet and waits until it answers, or ends, or has had its time.
-    async fn start_kubelet(&mut self) -> Result<(), Stop> {
-        self.target.start_kubelet().await?;
-        let url: http::Url = "http://localhost:10248/healthz".parse().expect("this is a URL");
-        let address = self.target.address(&url);
-        let net = self.target.world().net.clone();
-        let end = tokio::time::Instant::now() + START_PATIENCE;
-        while self.target.kubelet() == Kubelet::Running && tokio::time::Instant::now() < end {
-            if http::get(&net, &address, &url).await.is_ok_and(|answer| answer.status == 200) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(())
     }

@@ -6,7 +6,11 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 use world::{World, net::Address};
 
-use crate::{format::step::RuntimeAction, history::History, http::Url};
+use crate::{
+    format::{crash::CrashPoint, length::Shift, step::RuntimeAction},
+    history::History,
+    http::Url,
+};
 
 pub mod leaks;
 pub mod process;
@@ -65,6 +69,8 @@ pub enum Kubelet {
         /// What it said last.
         message: String,
     },
+    /// It was killed at the call that a step said.
+    Crashed,
 }
 
 /// What a scenario is played against. Files and network are those of [`world`](Target::world), by the paths and addresses that
@@ -87,6 +93,39 @@ pub trait Target {
 
     /// Ends the kubelet and waits until it has. Does nothing if it does not run.
     fn end_kubelet(&mut self, how: End) -> LocalBoxFuture<'_, Result<(), TargetError>>;
+
+    /// Has the kubelet die at a call that is still to come, in place of one that was said before.
+    ///
+    /// # Errors
+    /// The target cannot look into calls.
+    fn crash_at(&mut self, _point: &CrashPoint) -> Result<(), TargetError> {
+        Err(TargetError::Unsupported(
+            "it kills the kubelet within a call, which can be done in simulation only".to_owned(),
+        ))
+    }
+
+    /// Which calls are still to come before the one at which the kubelet dies; `None` if it has, or was not to.
+    fn crash_to_come(&self) -> Option<String> {
+        None
+    }
+
+    /// Takes the node's power: the runtime and all processes end, mounts and `/run` are gone. The kubelet has been ended before.
+    fn power_off(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        Box::pin(async { Err(TargetError::Unsupported("it takes the node's power".to_owned())) })
+    }
+
+    /// Boots the node up to its runtime.
+    fn power_on(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Moves the wall clock after some time, which may be none.
+    ///
+    /// # Errors
+    /// The clock is not the target's to move.
+    fn step_clock(&mut self, _by: Shift, _after: Duration) -> Result<(), TargetError> {
+        Err(TargetError::Unsupported("it moves the wall clock".to_owned()))
+    }
 
     /// Does something to the runtime.
     fn runtime(&mut self, action: RuntimeAction) -> LocalBoxFuture<'_, Result<(), TargetError>>;

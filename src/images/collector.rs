@@ -58,7 +58,7 @@ impl ImageCollector {
             minimum_age: config.image_minimum_gc_age,
             maximum_age: config.image_maximum_gc_age,
         };
-        let started = runtime.world.clock.now();
+        let started = runtime.steady.now();
         Self { runtime, pods, policy, node: config.node_name.clone(), started, records: Records::new() }
     }
 
@@ -94,7 +94,7 @@ impl ImageCollector {
     /// # Errors
     /// [`CollectError`]; images that could be removed have been.
     pub async fn collect(&mut self) -> Result<(), CollectError> {
-        let now = self.runtime.world.clock.now();
+        let now = self.runtime.steady.now();
         let used = self.detect(now).await?;
         let mut free = Vec::new();
         for id in gc::candidates(&self.records, &used) {

@@ -9,7 +9,7 @@ use std::{
 use cri_proto::v1;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::time::Instant;
-use world::World;
+use world::{SteadyClock, World};
 
 use crate::{
     api::{duration::GoDuration, pod as api_pod, reasons},
@@ -53,12 +53,13 @@ pub struct ImageRequest<'a> {
 /// Pulls images. One per kubelet.
 #[derive(Debug)]
 pub struct ImageManager {
-    world: World,
     cri: CriClient,
     recorder: Recorder,
     ensure_secret_pulled: bool,
     gate: PullGate,
     backoff: Mutex<Backoff>,
+    /// By which back-offs are counted.
+    steady: SteadyClock,
     /// The last pull error by back-off key, shown while its back-off runs.
     previous: Mutex<BTreeMap<String, ImageError>>,
 }
@@ -67,7 +68,7 @@ impl ImageManager {
     /// A manager over this client.
     pub fn new(world: World, cri: CriClient, recorder: Recorder, settings: &ImageSettings) -> Self {
         Self {
-            world,
+            steady: world.clock.steady(),
             cri,
             recorder,
             ensure_secret_pulled: settings.ensure_secret_pulled,
@@ -79,7 +80,7 @@ impl ImageManager {
 
     /// Forgets back-offs of images that have not been asked for in ten minutes.
     pub fn forget_old(&self) {
-        self.backoff.lock().unwrap_or_else(PoisonError::into_inner).forget_old(self.world.clock.now());
+        self.backoff.lock().unwrap_or_else(PoisonError::into_inner).forget_old(self.steady.now());
     }
 
     fn event(&self, request: &ImageRequest<'_>, kind: EventKind, reason: &str, message: String) {
@@ -125,7 +126,7 @@ impl ImageManager {
     async fn pull(&self, request: &ImageRequest<'_>, spec: v1::ImageSpec) -> Result<String, ImageError> {
         let image = request.image;
         let key = format!("{}_{image}", naming::uid(request.pod));
-        if self.lock_backoff().held_since_update(&key, self.world.clock.now()).is_some() {
+        if self.lock_backoff().held_since_update(&key, self.steady.now()).is_some() {
             let mut message = format!("Back-off pulling image {image:?}");
             self.event(request, EventKind::Normal, reasons::event::BACK_OFF, message.clone());
             if let Some(previous) = self.previous.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
@@ -160,7 +161,7 @@ impl ImageManager {
             Err(error) => {
                 let message = format!("Failed to pull image {image:?}: {error}");
                 self.event(request, EventKind::Warning, reasons::event::FAILED, message);
-                let now = self.world.clock.now();
+                let now = self.steady.now();
                 self.lock_backoff().next(&key, now, now);
                 let error = pull_error(image, &error.to_string());
                 self.previous.lock().unwrap_or_else(PoisonError::into_inner).insert(key, error.clone());
@@ -172,7 +173,7 @@ impl ImageManager {
     /// What is left of the wait before the image is pulled again for the pod; nothing if it may be pulled now.
     pub fn held_back(&self, pod: &Pod, image: &str) -> Option<Duration> {
         let key = format!("{}_{image}", naming::uid(pod));
-        self.lock_backoff().held_since_update(&key, self.world.clock.now()).map(|held| held.left)
+        self.lock_backoff().held_since_update(&key, self.steady.now()).map(|held| held.left)
     }
 
     fn lock_backoff(&self) -> std::sync::MutexGuard<'_, Backoff> {

@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus, Probe};
+use k8s_openapi::{
+    api::core::v1::{ContainerStatus, Pod, PodStatus, Probe},
+    apimachinery::pkg::apis::meta::v1::Time,
+};
 use rand::RngExt as _;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -36,6 +39,8 @@ pub struct Worker {
     kind: ProbeKind,
     probe: Probe,
     id: Option<ContainerId>,
+    /// How old the container was by the clock when it was first seen, and when that was: clocks are stepped.
+    age: Option<(i64, Instant)>,
     /// A result that is final until the container is another one.
     on_hold: bool,
     last: Option<ProbeResult>,
@@ -45,7 +50,18 @@ pub struct Worker {
 impl Worker {
     /// One that has not probed yet.
     pub fn new(prober: Arc<Prober>, pod: Arc<Pod>, container: &str, kind: ProbeKind, probe: Probe) -> Self {
-        Self { prober, pod, container: container.to_owned(), kind, probe, id: None, on_hold: false, last: None, run: 0 }
+        Self {
+            prober,
+            pod,
+            container: container.to_owned(),
+            kind,
+            probe,
+            id: None,
+            age: None,
+            on_hold: false,
+            last: None,
+            run: 0,
+        }
     }
 
     fn period(&self) -> Duration {
@@ -102,9 +118,10 @@ impl Worker {
                 self.prober.results.remove(self.kind, &old);
             }
             // A container that an earlier kubelet probed keeps what can be known of it: nothing, rather than a new beginning.
-            let inherited = started_at
-                .as_ref()
-                .is_some_and(|at| at.0.as_second() < self.prober.started_at.as_second().saturating_sub(EARLIER));
+            self.age = None;
+            let age = self.age(started_at.as_ref());
+            let kubelet = i64::try_from(self.prober.started.elapsed().as_secs()).unwrap_or(i64::MAX);
+            let inherited = age.is_some_and(|age| age > kubelet.saturating_add(EARLIER));
             if !inherited {
                 self.prober.results.set(&uid, self.kind, &id, self.kind.initial()).await;
             }
@@ -118,7 +135,7 @@ impl Worker {
             let ended = container.state.as_ref().is_some_and(|state| state.terminated.is_some());
             return !ended || restarts(&self.pod, &self.container);
         }
-        let age = started_at.map_or(i64::MAX, |at| self.prober.world.clock.now().as_second() - at.0.as_second());
+        let age = self.age(started_at.as_ref()).unwrap_or(i64::MAX);
         if age < i64::from(self.probe.initial_delay_seconds.unwrap_or(0)) {
             return true;
         }
@@ -128,6 +145,19 @@ impl Worker {
         let Some(result) = self.verdict(&status, &id).await else { return true };
         self.count(&uid, &id, result).await;
         true
+    }
+
+    /// How many seconds ago the container started: as the clock says when it is first asked, and from then on as time passes.
+    fn age(&mut self, started_at: Option<&Time>) -> Option<i64> {
+        let started_at = started_at?.0;
+        let (then, seen) = *self.age.get_or_insert_with(|| {
+            // Statuses tell whole seconds.
+            let started_at = jiff::Timestamp::from_second(started_at.as_second()).unwrap_or(started_at);
+            let then = self.prober.world.clock.now().duration_since(started_at);
+            (i64::try_from(then.as_millis()).unwrap_or(i64::MAX).max(0), Instant::now())
+        });
+        let since = i64::try_from(seen.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Some(then.saturating_add(since) / 1000)
     }
 
     /// Publishes a result once it has come often enough in a row.

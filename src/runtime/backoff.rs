@@ -1,5 +1,8 @@
 //! Exponential back-off per key, as upstream's flowcontrol: who is held, until when, and how the wait grows. Pure: time is a parameter.
 //!
+//! All times are of a clock that nobody steps; [`Backoff::moment`] translates what the runtime dates by the wall clock, so that a step of that
+//! clock neither cuts a wait short nor draws it out. (Upstream takes the difference of wall times, and does both.)
+//!
 //! Used for restarts (counted from when a container ended) and for image pulls (counted from the last failure).
 
 use std::{collections::BTreeMap, time::Duration};
@@ -26,6 +29,8 @@ pub struct Backoff {
     max: Duration,
     reset: Duration,
     entries: BTreeMap<String, Entry>,
+    /// The last event of a key: as the wall clock dated it, and when it was.
+    moments: BTreeMap<String, (Timestamp, Timestamp)>,
 }
 
 /// A key that must wait.
@@ -54,7 +59,21 @@ impl Default for Backoff {
 impl Backoff {
     /// Waits from `initial`, doubling up to `max`; forgotten after ten minutes.
     pub fn new(initial: Duration, max: Duration) -> Self {
-        Self { initial: initial.min(max), max, reset: RESET, entries: BTreeMap::new() }
+        Self { initial: initial.min(max), max, reset: RESET, entries: BTreeMap::new(), moments: BTreeMap::new() }
+    }
+
+    /// When an event of `key` was that the wall clock dated `event`. `wall` and `now` are the present by the wall clock and by the steady one;
+    /// how long ago the event was is settled when it is first asked for, and it was not in the future.
+    pub fn moment(&mut self, key: &str, event: Timestamp, wall: Timestamp, now: Timestamp) -> Timestamp {
+        match self.moments.get(key) {
+            Some((dated, at)) if *dated == event => *at,
+            _ => {
+                let ago = between(wall, event).max(SignedDuration::ZERO);
+                let at = now.saturating_sub(ago).unwrap_or(Timestamp::MIN);
+                self.moments.insert(key.to_owned(), (event, at));
+                at
+            }
+        }
     }
 
     /// Whether `key` must still wait at `now`, counted from `event`.
@@ -96,6 +115,8 @@ impl Backoff {
     pub fn forget_old(&mut self, now: Timestamp) {
         let reset = self.reset;
         self.entries.retain(|_, entry| !longer(between(now, entry.updated), reset));
+        let entries = &self.entries;
+        self.moments.retain(|key, _| entries.contains_key(key));
     }
 }
 
@@ -135,6 +156,23 @@ mod tests {
         backoff.next("c", at(ran), at(ran));
         let held = backoff.held_since("c", at(ran), at(ran)).unwrap();
         assert_eq!(held, Held { wait: Duration::from_secs(wait), left: Duration::from_secs(wait) });
+    }
+
+    /// It ended at 100 by both clocks; then the wall clock is stepped by an hour, either way.
+    #[rstest]
+    #[case(3600)]
+    #[case(-3600)]
+    fn a_step_of_the_clock_changes_no_wait(#[case] step: i64) {
+        let mut backoff = Backoff::default();
+        backoff.next("c", at(100), at(100));
+        assert_eq!(backoff.moment("c", at(100), at(102), at(102)), at(100));
+        let event = backoff.moment("c", at(100), at(104 + step), at(104));
+        assert_eq!(backoff.held_since("c", event, at(104)).map(|h| h.left.as_secs()), Some(6));
+        // What ends later is dated by the clock as it is then.
+        assert_eq!(backoff.moment("c", at(110 + step), at(113 + step), at(113)), at(110));
+        assert_eq!(backoff.moment("c", at(200), at(190), at(115)), at(115), "nothing ends in the future");
+        backoff.forget_old(at(701));
+        assert!(backoff.entries.is_empty() && backoff.moments.is_empty());
     }
 
     #[rstest]

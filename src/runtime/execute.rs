@@ -305,8 +305,9 @@ impl RuntimeManager {
             naming::uid(pod),
             container.name
         );
-        let now = self.world.clock.now();
+        let now = self.steady.now();
         let mut backoff = self.lock_backoff();
+        let event = backoff.moment(&key, event, self.world.clock.now(), now);
         let Some(held) = backoff.held_since(&key, event, now) else {
             backoff.next(&key, event, now);
             return None;

@@ -38,7 +38,11 @@ impl RuntimeManager {
     async fn collect_containers(&self, oracle: &dyn GarbageOracle, ready: bool) -> Result<(), CriError> {
         let policy = self.settings.gc;
         let oldest = SignedDuration::try_from(policy.min_age).unwrap_or(SignedDuration::MAX);
-        let born_before = self.world.clock.now().saturating_sub(oldest).unwrap_or(jiff::Timestamp::MIN);
+        // A clock that went back makes containers younger than nothing: what may be of any age goes all the same.
+        let born_before = match policy.min_age.is_zero() {
+            true => jiff::Timestamp::MAX,
+            false => self.world.clock.now().saturating_sub(oldest).unwrap_or(jiff::Timestamp::MIN),
+        };
         // By pod and name, newest first, as listed.
         let mut units: BTreeMap<(String, String), Vec<ListedContainer>> = BTreeMap::new();
         for pod in self.list(None).await? {

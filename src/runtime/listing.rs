@@ -41,6 +41,22 @@ fn is_ready(number: i32) -> bool {
     number == i32::from(v1::PodSandboxState::SandboxReady)
 }
 
+/// Puts the containers of each name in order of their attempts, in the places that they have. The runtime dates them by the wall clock, and
+/// after a step back the newest would seem older than what it replaced (which upstream's kubelet believes).
+fn newer_attempts_first<T: Clone, N: Ord>(all: &mut [T], key: impl Fn(&T) -> (&String, N)) {
+    let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (place, container) in all.iter().enumerate() {
+        places.entry(key(container).0.clone()).or_default().push(place);
+    }
+    for places in places.into_values().filter(|places| places.len() > 1) {
+        let mut containers: Vec<T> = places.iter().map(|place| all[*place].clone()).collect();
+        containers.sort_by_key(|container| Reverse(key(container).1));
+        for (place, container) in places.into_iter().zip(containers) {
+            all[place] = container;
+        }
+    }
+}
+
 impl RuntimeManager {
     fn container_id(&self, id: &str) -> ContainerId {
         ContainerId { runtime: self.cri.runtime_name().to_owned(), id: id.to_owned() }
@@ -110,10 +126,8 @@ impl RuntimeManager {
             pod.sandboxes.sort_by(|a, b| {
                 (Reverse((a.attempt, a.created_at)), &a.id).cmp(&(Reverse((b.attempt, b.created_at)), &b.id))
             });
-            // Of two that were made at one moment the later attempt is the newer.
-            pod.containers.sort_by(|a, b| {
-                (Reverse((a.created_at, a.attempt)), &a.id).cmp(&(Reverse((b.created_at, b.attempt)), &b.id))
-            });
+            pod.containers.sort_by(|a, b| (Reverse(a.created_at), &a.id).cmp(&(Reverse(b.created_at), &b.id)));
+            newer_attempts_first(&mut pod.containers, |c| (&c.name, c.attempt));
         }
         Ok(pods)
     }
@@ -143,10 +157,8 @@ impl RuntimeManager {
         pod.sandboxes.sort_by(|a, b| {
             (Reverse((a.attempt, a.created_at)), &a.id).cmp(&(Reverse((b.attempt, b.created_at)), &b.id))
         });
-        pod.containers.sort_by(|a, b| {
-            let (one, two) = ((a.created_at, a.restart_count), (b.created_at, b.restart_count));
-            (Reverse(one), &a.id).cmp(&(Reverse(two), &b.id))
-        });
+        pod.containers.sort_by(|a, b| (Reverse(a.created_at), &a.id).cmp(&(Reverse(b.created_at), &b.id)));
+        newer_attempts_first(&mut pod.containers, |c| (&c.name, c.restart_count));
         Ok(pod)
     }
 
@@ -222,5 +234,18 @@ impl RuntimeManager {
             user_namespaces,
             supplemental_groups_policy: reply.features.is_some_and(|f| f.supplemental_groups_policy),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_in_order_whatever_the_clock_did() {
+        let name = |text: &str| text.to_owned();
+        let mut all = [(name("a"), 1), (name("b"), 0), (name("a"), 2), (name("a"), 0), (name("b"), 1)];
+        newer_attempts_first(&mut all, |(name, attempt)| (name, *attempt));
+        assert_eq!(all, [(name("a"), 2), (name("b"), 1), (name("a"), 1), (name("a"), 0), (name("b"), 0)]);
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use cri_proto::v1;
 use futures_util::Stream;
-use world::{Rng, Tasks, World, random};
+use world::{Rng, SteadyClock, Tasks, World, random};
 
 use crate::{
     cri::{CriClient, CriError},
@@ -43,6 +43,8 @@ pub struct RuntimeManager {
     pub(crate) recorder: Recorder,
     pub(crate) images: ImageManager,
     backoff: Mutex<Backoff>,
+    /// By which back-offs and ages are counted.
+    pub(crate) steady: SteadyClock,
     user_namespaces: UserNamespaces,
     /// Whether the runtime said last that it can map ids.
     maps_ids: AtomicBool,
@@ -67,6 +69,7 @@ impl RuntimeManager {
         let termination_logs = Mutex::new(world.random.fork("termination-log"));
         let user_namespaces = UserNamespaces::recover(world.clone(), settings.clone());
         Arc::new(Self {
+            steady: world.clock.steady(),
             world,
             tasks,
             cri,
@@ -122,7 +125,7 @@ impl RuntimeManager {
 
     /// Forgets back-offs that have run out, as housekeeping does.
     pub fn forget_old(&self) {
-        self.lock_backoff().forget_old(self.world.clock.now());
+        self.lock_backoff().forget_old(self.steady.now());
         self.images.forget_old();
     }
 

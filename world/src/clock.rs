@@ -56,6 +56,19 @@ impl WallClock {
         }
     }
 
+    /// A clock that shows the same now, and that is never stepped.
+    pub fn steady(&self) -> SteadyClock {
+        SteadyClock { start: Instant::now(), epoch: self.now() }
+    }
+
+    /// Whether it is a simulated clock that has been stepped: times that it told may be out of order.
+    pub fn was_stepped(&self) -> bool {
+        match &self.0 {
+            Source::System => false,
+            Source::Simulated(s) => !s.stepped.lock().unwrap_or_else(PoisonError::into_inner).is_zero(),
+        }
+    }
+
     /// Moves a simulated clock by `by`, as an administrator or NTP would; timers are not affected.
     ///
     /// Does nothing to the host's clock.
@@ -64,6 +77,22 @@ impl WallClock {
             let mut stepped = s.stepped.lock().unwrap_or_else(PoisonError::into_inner);
             *stepped = stepped.saturating_add(by);
         }
+    }
+}
+
+/// A clock that nobody moves: it shows the wall time of its making and what has passed since. For ages and waits within one process, which
+/// must not change when an administrator or NTP steps the wall clock.
+#[derive(Clone, Debug)]
+pub struct SteadyClock {
+    start: Instant,
+    epoch: Timestamp,
+}
+
+impl SteadyClock {
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.start.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.epoch.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -80,10 +109,13 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(1500)).await;
         assert_eq!(clock.now().to_string(), "2026-01-01T00:00:01.5Z");
         let start = Instant::now();
-        let same = clock.clone();
+        let (same, steady) = (clock.clone(), clock.steady());
+        assert!(!clock.was_stepped());
         same.step(SignedDuration::from_hours(-24));
         assert_eq!(clock.now().to_string(), "2025-12-31T00:00:01.5Z", "clones are one clock");
         assert_eq!(start.elapsed(), Duration::ZERO, "stretches are not stepped");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((steady.now().to_string().as_str(), clock.was_stepped()), ("2026-01-01T00:00:02.5Z", true));
         clock.step(SignedDuration::MAX);
         assert_eq!(clock.now(), Timestamp::MAX);
     }

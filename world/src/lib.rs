@@ -14,7 +14,7 @@ pub mod random;
 pub mod sim;
 pub mod tasks;
 
-pub use clock::WallClock;
+pub use clock::{SteadyClock, WallClock};
 pub use files::Files;
 pub use machine::Machine;
 pub use mounts::Mounts;

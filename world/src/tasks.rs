@@ -4,9 +4,13 @@ use std::{
     any::Any,
     collections::BTreeMap,
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     panic::{AssertUnwindSafe, resume_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
 };
 
 use futures_util::FutureExt as _;
@@ -21,6 +25,7 @@ mod tests;
 pub struct Tasks {
     name: Arc<str>,
     token: CancellationToken,
+    killed: Arc<Killed>,
     /// This group's own and those of all groups above, which wait for its tasks too.
     trackers: Arc<[TaskTracker]>,
     tree: Arc<Tree>,
@@ -38,6 +43,19 @@ pub struct TaskPanic {
 impl fmt::Display for TaskPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "task {} panicked: {}", self.task, self.message)
+    }
+}
+
+/// Whether a group is to end without another step of its tasks.
+#[derive(Debug, Default)]
+struct Killed {
+    itself: AtomicBool,
+    above: Option<Arc<Killed>>,
+}
+
+impl Killed {
+    fn is_so(&self) -> bool {
+        self.itself.load(Ordering::SeqCst) || self.above.as_ref().is_some_and(|above| above.is_so())
     }
 }
 
@@ -100,6 +118,7 @@ impl Tasks {
         Self {
             name: name.into(),
             token: CancellationToken::new(),
+            killed: Arc::default(),
             trackers: [TaskTracker::new()].into(),
             tree: Arc::default(),
         }
@@ -110,6 +129,7 @@ impl Tasks {
         Self {
             name: format!("{}/{name}", self.name).into(),
             token: self.token.child_token(),
+            killed: Arc::new(Killed { itself: AtomicBool::new(false), above: Some(self.killed.clone()) }),
             trackers: std::iter::once(TaskTracker::new()).chain(self.trackers.iter().cloned()).collect(),
             tree: self.tree.clone(),
         }
@@ -122,10 +142,13 @@ impl Tasks {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let token = self.token.clone();
+        let (token, killed) = (self.token.clone(), self.killed.clone());
         self.spawn_to_completion(name, async move {
+            // Whoever kills cancels as well, which is what wakes the task.
+            let dead = poll_fn(|_| if killed.is_so() { Poll::Ready(()) } else { Poll::Pending });
             tokio::select! {
                 biased;
+                () = dead => None,
                 output = future => Some(output),
                 () = token.cancelled() => None,
             }
@@ -174,6 +197,13 @@ impl Tasks {
 
     /// Asks all tasks of the group and of groups below to end, without waiting.
     pub fn cancel(&self) {
+        self.token.cancel();
+    }
+
+    /// Drops all tasks of the group and of groups below, but those that are [left to finish](Tasks::spawn_to_completion), before any of
+    /// them takes another step: what SIGKILL is to a process. A task that is running at this moment goes on to its next await.
+    pub fn kill(&self) {
+        self.killed.itself.store(true, Ordering::SeqCst);
         self.token.cancel();
     }
 

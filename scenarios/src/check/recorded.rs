@@ -1,11 +1,11 @@
-//! Conditions on what the history recorded at moments: events, calls, log lines. How many, how far apart, in which order.
+//! Conditions on what the history recorded: events, calls, log lines, runs of containers. How many, how far apart, in which order.
 
 use std::time::Duration;
 
-use super::{Mismatch, Scene, Verdict, expand_tree};
+use super::{Mismatch, Scene, Verdict, expand_tree, interval::intervals};
 use crate::{
     format::{
-        condition::{Count, EventPattern, Pattern},
+        condition::{ANY, Bounds, Count, EventPattern, Pattern, RunPattern},
         length::Length,
         place::Place,
         tree::Tree,
@@ -19,6 +19,7 @@ pub(super) enum Ready {
     Event(EventPattern),
     Call { rpc: String, with: Option<Tree>, code: Option<Tree> },
     Log(String),
+    Run(RunPattern),
 }
 
 impl Ready {
@@ -27,6 +28,7 @@ impl Ready {
         Ok(match pattern {
             Pattern::Event(event) => Self::Event(event.clone()),
             Pattern::Log(part) => Self::Log(super::expand(part, scene).await?),
+            Pattern::Run(run) => Self::Run(run.clone()),
             Pattern::Call { rpc, with, code } => {
                 let with = match with {
                     Some(with) => Some(expand_tree(with, scene).await?),
@@ -46,7 +48,9 @@ impl Ready {
                     && pattern.r#type.as_ref().is_none_or(|kind| event.kind == *kind)
                     && pattern.contains.as_ref().is_none_or(|part| event.message.contains(part))
             }
-            (Self::Call { rpc, .. }, What::Call(call)) => call.rpc == *rpc && self.call_differences(call).is_empty(),
+            (Self::Call { rpc, .. }, What::Call(call)) => {
+                (call.rpc == *rpc || rpc == ANY) && self.call_differences(call).is_empty()
+            }
             (Self::Log(part), What::Log(line)) => line.contains(part),
             _ => false,
         }
@@ -74,6 +78,11 @@ impl Ready {
             Self::Call { rpc, with: None, .. } => format!("a call of {rpc}"),
             Self::Call { rpc, .. } => format!("a call of {rpc} with such a request"),
             Self::Log(part) => format!("a log line with {part:?}"),
+            Self::Run(RunPattern { pod, container }) => {
+                let container = container.as_ref().map_or_else(|| "a container".to_owned(), |name| format!("`{name}`"));
+                let pod = pod.as_ref().map_or_else(String::new, |name| format!(" in pod `{name}`"));
+                format!("a run of {container}{pod}")
+            }
         }
     }
 
@@ -82,6 +91,7 @@ impl Ready {
         match self {
             Self::Call { .. } if !scene.target.sees_calls() => Some("this runtime's calls are not recorded".to_owned()),
             Self::Event(_) if !scene.target.sees_events() => Some("this kubelet's events are not recorded".to_owned()),
+            Self::Run(_) if !scene.target.sees_facts() => Some("this runtime's containers are not watched".to_owned()),
             _ => None,
         }
     }
@@ -107,12 +117,19 @@ pub(super) async fn count(
     if let Some(why) = ready.unseen(scene) {
         return Ok(Verdict::Unknown(why));
     }
-    let first = count.since.as_ref().and_then(|mark| scene.marks.get(mark)).map_or(0, |mark| mark.index);
-    let entries = scene.target.history().since(first);
-    let times: Vec<Duration> = entries.iter().filter(|entry| ready.fits(&entry.what)).map(|entry| entry.at).collect();
-    let wanted = match count.times {
-        Some(n) if n != times.len() => format!("exactly {n}"),
-        None if times.len() < count.at_least => format!("at least {}", count.at_least),
+    let entries = within(scene, &count.bounds);
+    let mut times: Vec<Duration> = match &ready {
+        Ready::Run(_) => intervals(scene, &ready, &count.bounds).iter().map(|run| run.from.0).collect(),
+        _ => entries.iter().filter(|entry| ready.fits(&entry.what)).map(|entry| entry.at).collect(),
+    };
+    let wanted = match count {
+        Count { times: Some(n), .. } if *n != times.len() => format!("exactly {n}"),
+        Count { at_least, times: None, .. } if times.len() < *at_least => format!("at least {at_least}"),
+        Count { at_most: Some(most), per: None, .. } if times.len() > *most => format!("at most {most}"),
+        Count { at_most: Some(most), per: Some(per), .. } if crowd(&times, *most, *per).is_some() => {
+            times = crowd(&times, *most, *per).unwrap_or_default();
+            format!("at most {most} in any {}", Length(*per))
+        }
         _ => {
             let give_or_take = count.give_or_take.unwrap_or_else(|| scene.target.tolerance());
             return Ok(count
@@ -121,10 +138,32 @@ pub(super) async fn count(
                 .map_or(Verdict::Holds, |gaps| spacing(place, &ready, gaps, &times, give_or_take)));
         }
     };
-    let when = if times.is_empty() { String::new() } else { format!(" (at {})", lengths(&times)) };
+    let shown = lengths(times.get(..SHOWN).unwrap_or(&times));
+    let more = if times.len() > SHOWN { " …" } else { "" };
+    let when = if times.is_empty() { String::new() } else { format!(" (at {shown}{more})") };
     let title = format!("{}: {} recorded{when}, wanted {wanted}", ready.describe(), times.len());
     let differences = if times.is_empty() { ready.nearest(&entries) } else { Vec::new() };
     Ok(Verdict::Fails(Mismatch { place, title, differences }))
+}
+
+/// Of so many times, how many are told.
+const SHOWN: usize = 20;
+
+/// The first of these times that are more than `most` within `per`.
+fn crowd(times: &[Duration], most: usize, per: Duration) -> Option<Vec<Duration>> {
+    let crowds = times.windows(most + 1);
+    crowds.into_iter().find(|some| some[most].saturating_sub(some[0]) < per).map(<[Duration]>::to_vec)
+}
+
+/// The entries between two marks.
+fn within(scene: &Scene<'_>, bounds: &Bounds) -> Vec<Entry> {
+    let index = |mark: &Option<String>| mark.as_ref().and_then(|mark| scene.marks.get(mark)).map(|mark| mark.index);
+    let first = index(&bounds.since).unwrap_or(0);
+    let mut entries = scene.target.history().since(first);
+    if let Some(end) = index(&bounds.until) {
+        entries.truncate(end.saturating_sub(first));
+    }
+    entries
 }
 
 fn spacing(place: Place, ready: &Ready, wanted: &[Duration], times: &[Duration], give_or_take: Duration) -> Verdict {

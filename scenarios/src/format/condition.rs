@@ -1,14 +1,10 @@
 //! What a scenario can say about a kubelet: as written (one flat mapping) and as checked. Not how it is found out: that is `check`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
-};
-use serde_saphyr::Spanned;
+use serde::Deserialize;
 
 use super::{
     heads::one_head,
@@ -18,6 +14,12 @@ use super::{
     step::parse_mode,
     tree::Tree,
 };
+
+mod count;
+mod several;
+
+pub use count::{Bounds, Count};
+pub use several::Conditions;
 
 /// The answer to a request that is wanted.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -51,6 +53,16 @@ pub struct EventPattern {
     pub contains: Option<String>,
 }
 
+/// Which runs of containers are meant: each from the start of its program to its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct RunPattern {
+    /// The name of the pod, with or without the node's name behind it.
+    pub pod: Option<String>,
+    /// The name of the container.
+    pub container: Option<String>,
+}
+
 /// One condition, as written. Exactly one of the keys that say what it is about is there.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -64,7 +76,7 @@ pub struct ConditionForm {
     no_pod: Option<String>,
     /// Events.
     event: Option<EventPattern>,
-    /// The name of a CRI call, such as StartContainer.
+    /// The name of a CRI call, such as StartContainer; `any` for all of them.
     call: Option<String>,
     /// call: a subset of the request, by the names of the protocol's fields.
     with: Option<Tree>,
@@ -72,15 +84,29 @@ pub struct ConditionForm {
     code: Option<Tree>,
     /// A part of a line that the kubelet logged.
     log: Option<String>,
+    /// Runs of containers, as they really were.
+    run: Option<RunPattern>,
     /// Events, calls and log lines of which each comes after the one before.
     order: Option<Vec<At<ConditionForm>>>,
-    /// event, call, log: exactly that many.
+    /// event, call, log, run: exactly that many.
     times: Option<usize>,
-    /// event, call, log: at least that many. 1 if neither is given.
+    /// event, call, log, run: at least that many. 1 if no number is given.
     at_least: Option<usize>,
-    /// event, call, log: only those after this mark.
+    /// event, call, log, run: at most that many.
+    at_most: Option<usize>,
+    /// at-most: in any time that long.
+    per: Option<Length>,
+    /// event, call, log, run: only those after this mark.
     since: Option<String>,
-    /// event, call, log: the times between one and the next.
+    /// event, call, log, run: only those before this mark.
+    until: Option<String>,
+    /// event, call, log, run: all of them have ended before the first of these begins.
+    before: Option<Box<At<ConditionForm>>>,
+    /// event, call, log, run: one of them and one of these go on at the same moment.
+    overlaps: Option<Box<At<ConditionForm>>>,
+    /// event, call, log, run: none of them goes on while one of these does.
+    apart_from: Option<Box<At<ConditionForm>>>,
+    /// event, call, log, run: the times between one and the next.
     spacing: Option<Vec<Length>>,
     /// spacing: how far off a time may be. Nothing in simulation, 2s against a real process.
     give_or_take: Option<Length>,
@@ -100,9 +126,12 @@ pub struct ConditionForm {
     expect: Option<Expectation>,
     /// That the runtime holds no sandbox, container, address or file of a pod that is gone.
     no_leaks: Option<bool>,
-    /// running or exited: the kubelet.
+    /// running, exited or crashed: the kubelet.
     kubelet: Option<KubeletState>,
 }
+
+/// In place of the name of a call: every one.
+pub const ANY: &str = "any";
 
 /// Whether the kubelet runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -112,21 +141,8 @@ pub enum KubeletState {
     Running,
     /// It ended by itself.
     Exited,
-}
-
-/// Which entries of the history, and how many.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Count {
-    /// Exactly that many.
-    pub times: Option<usize>,
-    /// At least that many.
-    pub at_least: usize,
-    /// Only those after this mark.
-    pub since: Option<String>,
-    /// The times between one and the next.
-    pub spacing: Option<Vec<Duration>>,
-    /// How far off those may be.
-    pub give_or_take: Option<Duration>,
+    /// It was killed at the call that a step said.
+    Crashed,
 }
 
 /// An entry of the history.
@@ -145,6 +161,19 @@ pub enum Pattern {
     },
     /// A log line.
     Log(String),
+    /// The run of a container.
+    Run(RunPattern),
+}
+
+/// How entries of one kind lie to those of another. A call lasts until its reply, a run until its program ends, all else is a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// All of the first have ended before the first of the second begins.
+    Before,
+    /// Two of them go on at one moment.
+    Overlaps,
+    /// No two of them do.
+    ApartFrom,
 }
 
 /// One condition, as checked.
@@ -170,6 +199,8 @@ pub enum Check {
     NoPod(String),
     /// Entries of the history are there.
     Recorded(Pattern, Count),
+    /// Entries of the history lie so to others.
+    Related(Pattern, Relation, Pattern, Bounds),
     /// Entries of the history come in this order.
     Order(Vec<(Place, Pattern)>),
     /// A path is there.
@@ -205,15 +236,22 @@ pub enum Check {
     },
 }
 
-const COUNTED: &[&str] = &["times", "at-least", "since", "spacing", "give-or-take"];
+macro_rules! with_count {
+    ($($more:literal),*) => {
+        &[$($more,)* "times", "at-least", "at-most", "per", "since", "until", "spacing", "give-or-take", "before", "overlaps", "apart-from"]
+    };
+}
+
+const COUNTED: &[&str] = with_count!();
 
 /// Which further keys go with what a condition is about.
-const KEYS: [(&str, &[&str]); 11] = [
+const KEYS: [(&str, &[&str]); 12] = [
     ("pod", &["is"]),
     ("no-pod", &[]),
     ("event", COUNTED),
-    ("call", &["with", "code", "times", "at-least", "since", "spacing", "give-or-take"]),
+    ("call", with_count!("with", "code")),
     ("log", COUNTED),
+    ("run", COUNTED),
     ("order", &[]),
     ("file", &["mode", "text", "contains"]),
     ("no-file", &[]),
@@ -233,10 +271,17 @@ impl ConditionForm {
             ("with", self.with.is_some()),
             ("code", self.code.is_some()),
             ("log", self.log.is_some()),
+            ("run", self.run.is_some()),
             ("order", self.order.is_some()),
             ("times", self.times.is_some()),
             ("at-least", self.at_least.is_some()),
+            ("at-most", self.at_most.is_some()),
+            ("per", self.per.is_some()),
             ("since", self.since.is_some()),
+            ("until", self.until.is_some()),
+            ("before", self.before.is_some()),
+            ("overlaps", self.overlaps.is_some()),
+            ("apart-from", self.apart_from.is_some()),
             ("spacing", self.spacing.is_some()),
             ("give-or-take", self.give_or_take.is_some()),
             ("file", self.file.is_some()),
@@ -258,7 +303,42 @@ impl ConditionForm {
         if let Some(rpc) = self.call.take() {
             return Some(Pattern::Call { rpc, with: self.with.take(), code: self.code.take() });
         }
+        if let Some(run) = self.run.take() {
+            return Some(Pattern::Run(run));
+        }
         self.log.take().map(Pattern::Log)
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds { since: self.since.clone(), until: self.until.clone() }
+    }
+
+    /// How it lies to something else, if it says so.
+    fn relation(&mut self, place: Place) -> Result<Option<(Relation, Pattern)>, Complaint> {
+        let all = [
+            (Relation::Before, self.before.take()),
+            (Relation::Overlaps, self.overlaps.take()),
+            (Relation::ApartFrom, self.apart_from.take()),
+        ];
+        let mut said = all.into_iter().filter_map(|(relation, other)| Some((relation, other?)));
+        let Some((relation, other)) = said.next() else { return Ok(None) };
+        if said.next().is_some() {
+            let help = "make two conditions of it".to_owned();
+            return Err(Complaint::new(place, "this condition compares twice", Some(help)));
+        }
+        let counts = [self.times.is_some(), self.at_least.is_some(), self.at_most.is_some(), self.spacing.is_some()];
+        if counts.contains(&true) {
+            let help = "make two conditions of it: one that counts, and one that compares".to_owned();
+            return Err(Complaint::new(place, "this condition counts and compares", Some(help)));
+        }
+        let at = other.place;
+        match other.check()?.check {
+            Check::Recorded(pattern, count) if count.is_plain() => Ok(Some((relation, pattern))),
+            _ => {
+                let help = "write an event, call, log or run, and nothing more".to_owned();
+                Err(Complaint::new(at, "this cannot be compared with", Some(help)))
+            }
+        }
     }
 }
 
@@ -277,16 +357,13 @@ impl At<ConditionForm> {
         let check = match head {
             "pod" => Check::Pod { name: form.pod.unwrap_or_default(), is: form.is },
             "no-pod" => Check::NoPod(form.no_pod.unwrap_or_default()),
-            "event" | "call" | "log" => {
-                let pattern = form.pattern().expect("one of the three heads is present");
+            "event" | "call" | "log" | "run" => {
+                let pattern = form.pattern().expect("one of the four heads is present");
                 pattern.check(place)?;
-                let count = Count {
-                    times: form.times,
-                    at_least: form.at_least.unwrap_or(1),
-                    since: form.since,
-                    spacing: form.spacing.map(|all| all.into_iter().map(|length| length.0).collect()),
-                    give_or_take: form.give_or_take.map(|length| length.0),
-                };
+                if let Some((relation, other)) = form.relation(place)? {
+                    return Ok(Condition { place, check: Check::Related(pattern, relation, other, form.bounds()) });
+                }
+                let count = Count::check(&form, place)?;
                 Check::Recorded(pattern, count)
             }
             "order" => {
@@ -294,7 +371,9 @@ impl At<ConditionForm> {
                 for item in form.order.unwrap_or_default() {
                     let place = item.place;
                     match item.check()?.check {
-                        Check::Recorded(pattern, _) => patterns.push((place, pattern)),
+                        Check::Recorded(pattern, _) if !matches!(pattern, Pattern::Run(_)) => {
+                            patterns.push((place, pattern));
+                        }
                         _ => return Err(Complaint::new(place, "`order` takes events, calls and log lines only", None)),
                     }
                 }
@@ -323,12 +402,7 @@ impl Pattern {
     /// Refuses the name of a call that CRI does not have.
     fn check(&self, place: Place) -> Result<(), Complaint> {
         let Self::Call { rpc, .. } = self else { return Ok(()) };
-        if crate::calls::NAMES.contains(&rpc.as_str()) {
-            return Ok(());
-        }
-        let help = super::problem::suggestion(rpc, crate::calls::NAMES.iter().copied());
-        let help = help.map(|name| format!("did you mean `{name}`?"));
-        Err(Complaint::new(place, format!("CRI has no call named `{rpc}`"), help))
+        if rpc == ANY { Ok(()) } else { super::crash::known(rpc, place) }
     }
 }
 
@@ -346,7 +420,11 @@ impl Condition {
         let word = if always { "always" } else { "never" };
         match &self.check {
             Check::Pod { .. } | Check::NoPod(_) => Ok(()),
-            Check::Recorded(_, count) if !always && *count == Count::default() => Ok(()),
+            Check::Recorded(Pattern::Run(_), _) => {
+                let help = "say with `assert` and `times` how often".to_owned();
+                Err(Complaint::new(self.place, format!("`{word}` cannot tell a run"), Some(help)))
+            }
+            Check::Recorded(_, count) if !always && count.is_plain() => Ok(()),
             Check::Recorded(..) if !always => {
                 let help = "a `never` counts nothing: one is one too many".to_owned();
                 Err(Complaint::new(self.place, "this condition has a count", Some(help)))
@@ -365,79 +443,5 @@ impl Condition {
                 Err(Complaint::new(self.place, format!("`{word}` cannot tell this condition"), Some(help)))
             }
         }
-    }
-}
-
-impl Default for Count {
-    fn default() -> Self {
-        Self { times: None, at_least: 1, since: None, spacing: None, give_or_take: None }
-    }
-}
-
-/// One condition, or a list of them.
-#[derive(Clone, Debug)]
-pub struct Conditions(Vec<At<ConditionForm>>);
-
-impl Conditions {
-    /// Checks all of them.
-    ///
-    /// # Errors
-    /// The first that is wrong.
-    pub fn check(this: Option<Self>) -> Result<Vec<Condition>, Complaint> {
-        this.map(|all| all.0).unwrap_or_default().into_iter().map(At::<ConditionForm>::check).collect()
-    }
-}
-
-impl<'de> Deserialize<'de> for Conditions {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<OneOrMore>::deserialize(deserializer)?;
-        Ok(Self(match spanned.value {
-            OneOrMore::One(form) => vec![At { place: spanned.referenced.into(), value: *form }],
-            OneOrMore::More(all) => all,
-        }))
-    }
-}
-
-enum OneOrMore {
-    One(Box<ConditionForm>),
-    More(Vec<At<ConditionForm>>),
-}
-
-impl<'de> Deserialize<'de> for OneOrMore {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-
-        impl<'de> Visitor<'de> for Either {
-            type Value = OneOrMore;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a condition or a list of conditions")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneOrMore, A::Error> {
-                ConditionForm::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(OneOrMore::One)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMore, A::Error> {
-                let mut all = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    all.push(item);
-                }
-                Ok(OneOrMore::More(all))
-            }
-        }
-
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for Conditions {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Conditions".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let one = generator.subschema_for::<ConditionForm>();
-        schemars::json_schema!({ "oneOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
     }
 }

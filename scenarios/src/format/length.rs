@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use jiff::SignedDuration;
 use kubelet::api::duration::{self, GoDuration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -23,6 +24,30 @@ impl FromStr for Length {
 impl fmt::Display for Length {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", GoDuration(i64::try_from(self.0.as_nanos()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// How far a clock is moved: forward or back, not nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shift(pub SignedDuration);
+
+impl FromStr for Shift {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let hint = "write how far the clock moves, such as +1h or -90s";
+        let shift = duration::parse(text).map_err(|_| format!("{text:?} is no length of time: {hint}"))?;
+        if shift.0 == 0 {
+            return Err(format!("{text:?} moves nothing: {hint}"));
+        }
+        Ok(Self(SignedDuration::from_nanos(shift.0)))
+    }
+}
+
+impl fmt::Display for Shift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0.is_negative() { "-" } else { "+" };
+        write!(f, "{sign}{}", Length(self.0.unsigned_abs()))
     }
 }
 
@@ -59,6 +84,12 @@ impl<'de> Deserialize<'de> for Length {
     }
 }
 
+impl<'de> Deserialize<'de> for Shift {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         from_text(deserializer)
@@ -75,6 +106,20 @@ impl JsonSchema for Length {
             "type": "string",
             "pattern": "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$",
             "description": "A length of time in Go's notation: 500ms, 10s, 1m30s."
+        })
+    }
+}
+
+impl JsonSchema for Shift {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Shift".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[-+]?([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$",
+            "description": "How far a clock moves, in Go's notation: +1h, -90s."
         })
     }
 }
@@ -105,6 +150,17 @@ mod tests {
     #[case("soon", None)]
     fn lengths(#[case] text: &str, #[case] milliseconds: Option<u64>) {
         assert_eq!(text.parse::<Length>().ok().map(|l| l.0), milliseconds.map(Duration::from_millis));
+    }
+
+    #[rstest]
+    #[case("+1h", Some((3600, "+1h0m0s")))]
+    #[case("-90s", Some((-90, "-1m30s")))]
+    #[case("5m", Some((300, "+5m0s")))]
+    #[case("0s", None)]
+    #[case("an hour", None)]
+    fn shifts(#[case] text: &str, #[case] wanted: Option<(i64, &str)>) {
+        let shift = text.parse::<Shift>().ok().map(|shift| (shift.0.as_secs(), shift.to_string()));
+        assert_eq!(shift.as_ref().map(|(seconds, text)| (*seconds, text.as_str())), wanted);
     }
 
     #[rstest]

@@ -90,10 +90,13 @@ fn marks_known(step: &super::step::Step, marks: &[String]) -> Result<(), Complai
         }
         _ => &[],
     };
-    let counted = conditions.iter().filter_map(|condition| match &condition.check {
-        Check::Recorded(_, count) => Some((condition.place, count.since.as_ref()?)),
+    let bounds = conditions.iter().filter_map(|condition| match &condition.check {
+        Check::Recorded(_, count) => Some((condition.place, &count.bounds)),
+        Check::Related(_, _, _, bounds) => Some((condition.place, bounds)),
         _ => None,
     });
+    let bounds = bounds.flat_map(|(place, bounds)| [(place, &bounds.since), (place, &bounds.until)]);
+    let counted = bounds.filter_map(|(place, mark)| Some((place, mark.as_ref()?)));
     let stretch = match &step.action {
         Action::Always(_, Stretch::Since(mark)) | Action::Never(_, Stretch::Since(mark)) => Some((step.place, mark)),
         _ => None,

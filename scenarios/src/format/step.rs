@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::{
     condition::{Condition, Conditions, Expectation},
-    length::{Length, Size},
+    crash::{CrashForm, CrashPoint, When},
+    length::{Length, Shift, Size},
     place::{At, Place},
     problem::Complaint,
     tree::Tree,
@@ -69,10 +70,26 @@ pub struct StepForm {
     mark: Option<String>,
     /// Lets time pass.
     wait: Option<Length>,
-    /// start, stop (as SIGTERM), kill (as SIGKILL), restart: the kubelet.
+    /// start, stop (as SIGTERM), kill (as SIGKILL), restart: the kubelet; crash: it is killed at a CRI call that is still to come.
     kubelet: Option<KubeletAction>,
+    /// kubelet, crash: the name of the call, such as StartContainer. Every call that changes something if it is not given.
+    call: Option<String>,
+    /// kubelet, crash: only calls about this pod, with or without the node's name behind it.
+    pod: Option<String>,
+    /// kubelet, crash: only calls about containers of this name.
+    container: Option<String>,
+    /// kubelet, crash: at which of these calls from now on. The first if it is not given.
+    nth: Option<u64>,
+    /// kubelet, crash: before the call has its effect, or after it and before the kubelet hears of it (if it is not given).
+    when: Option<When>,
     /// start, stop, crash, restart: the runtime. Containers survive a stop, not a crash.
     runtime: Option<RuntimeAction>,
+    /// start, stop (power is lost), reboot: the node with its runtime, and the kubelet if it ran.
+    node: Option<NodeAction>,
+    /// Moves the node's wall clock, forward (`+1h`) or back (`-90s`). Time itself goes on as before.
+    clock: Option<Shift>,
+    /// clock: not now but after this time, while the next steps are done.
+    after: Option<Length>,
     /// The faults of the runtime that are in force from here on; an empty list clears them.
     faults: Option<Vec<Tree>>,
 }
@@ -89,6 +106,8 @@ pub enum KubeletAction {
     Kill,
     /// Stop, then start.
     Restart,
+    /// Kill, at a call that is still to come.
+    Crash,
 }
 
 /// What to do to the runtime.
@@ -103,6 +122,18 @@ pub enum RuntimeAction {
     Crash,
     /// Stop, then start.
     Restart,
+}
+
+/// What to do to the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeAction {
+    /// Power is lost: kubelet, runtime and all processes end at once. Mounts are gone, and what is in `/run`.
+    Stop,
+    /// It boots: with a new boot id, the runtime, and the kubelet if it ran before.
+    Start,
+    /// Stop, ten seconds of nothing, start.
+    Reboot,
 }
 
 /// What a file is to hold.
@@ -186,14 +217,20 @@ pub enum Action {
     Wait(Duration),
     /// Does something to the kubelet.
     Kubelet(KubeletAction),
+    /// Kills the kubelet at a call that is still to come.
+    Crash(CrashPoint),
     /// Does something to the runtime.
     Runtime(RuntimeAction),
+    /// Does something to the node.
+    Node(NodeAction),
+    /// Moves the wall clock, now or later.
+    Clock(Shift, Option<Duration>),
     /// Sets the runtime's faults.
     Faults(Vec<Tree>),
 }
 
 /// Which further keys go with which action.
-const KEYS: [(&str, &[&str]); 14] = [
+const KEYS: [(&str, &[&str]); 16] = [
     ("put", &["manifest", "text", "from", "size", "directory", "link", "mode"]),
     ("move", &["to"]),
     ("change", &["patch"]),
@@ -205,8 +242,10 @@ const KEYS: [(&str, &[&str]); 14] = [
     ("never", &["for", "since"]),
     ("mark", &[]),
     ("wait", &[]),
-    ("kubelet", &[]),
+    ("kubelet", &["call", "pod", "container", "nth", "when"]),
     ("runtime", &[]),
+    ("node", &[]),
+    ("clock", &["after"]),
     ("faults", &[]),
 ];
 
@@ -242,7 +281,15 @@ impl StepForm {
             ("mark", self.mark.is_some()),
             ("wait", self.wait.is_some()),
             ("kubelet", self.kubelet.is_some()),
+            ("call", self.call.is_some()),
+            ("pod", self.pod.is_some()),
+            ("container", self.container.is_some()),
+            ("nth", self.nth.is_some()),
+            ("when", self.when.is_some()),
             ("runtime", self.runtime.is_some()),
+            ("node", self.node.is_some()),
+            ("clock", self.clock.is_some()),
+            ("after", self.after.is_some()),
             ("faults", self.faults.is_some()),
         ])
     }
@@ -308,7 +355,27 @@ impl At<StepForm> {
             "remove" => Action::Remove(form.remove.unwrap_or_default()),
             "mark" => Action::Mark(form.mark.unwrap_or_default()),
             "wait" => Action::Wait(form.wait.map_or(Duration::ZERO, |length| length.0)),
-            "kubelet" => Action::Kubelet(form.kubelet.ok_or_else(|| needs("an action"))?),
+            "kubelet" => {
+                let crash = CrashForm {
+                    call: form.call,
+                    pod: form.pod,
+                    container: form.container,
+                    nth: form.nth,
+                    when: form.when,
+                };
+                match form.kubelet.ok_or_else(|| needs("an action"))? {
+                    KubeletAction::Crash => Action::Crash(crash.check(place)?),
+                    action => {
+                        crash.check_empty(place)?;
+                        Action::Kubelet(action)
+                    }
+                }
+            }
+            "node" => Action::Node(form.node.ok_or_else(|| needs("an action"))?),
+            "clock" => Action::Clock(
+                form.clock.ok_or_else(|| needs("how far it moves: +1h or -90s"))?,
+                form.after.map(|length| length.0),
+            ),
             "runtime" => Action::Runtime(form.runtime.ok_or_else(|| needs("an action"))?),
             _ => Action::Faults(form.faults.unwrap_or_default()),
         };

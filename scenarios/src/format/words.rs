@@ -1,9 +1,9 @@
 //! Steps and conditions in words, for histories, `explain` and progress. Not for machines.
 
 use super::{
-    condition::{Check, Condition, Count, KubeletState, Pattern},
+    condition::{Check, Condition, Count, KubeletState, Pattern, Relation, RunPattern},
     length::Length,
-    step::{Action, Content, KubeletAction, RuntimeAction, Step, Stretch},
+    step::{Action, Content, KubeletAction, NodeAction, RuntimeAction, Step, Stretch},
 };
 
 impl Step {
@@ -28,8 +28,15 @@ impl Step {
                     KubeletAction::Stop => "stop",
                     KubeletAction::Kill => "kill",
                     KubeletAction::Restart => "restart",
+                    KubeletAction::Crash => "crash",
                 }
             ),
+            Action::Crash(point) => format!("the kubelet is to die {}", point.describe()),
+            Action::Node(NodeAction::Stop) => "the node loses power".to_owned(),
+            Action::Node(NodeAction::Start) => "start the node".to_owned(),
+            Action::Node(NodeAction::Reboot) => "reboot the node".to_owned(),
+            Action::Clock(by, None) => format!("move the clock by {by}"),
+            Action::Clock(by, Some(after)) => format!("in {} move the clock by {by}", Length(*after)),
             Action::Runtime(action) => format!(
                 "{} the runtime",
                 match action {
@@ -87,6 +94,14 @@ impl Condition {
             Check::Pod { name, is: Some(is) } => format!("pod {name} is {}", brief(&is.to_json())),
             Check::NoPod(name) => format!("no pod {name}"),
             Check::Recorded(pattern, count) => format!("{}{}", pattern.describe(), count.describe()),
+            Check::Related(one, relation, other, _) => {
+                let word = match relation {
+                    Relation::Before => "before",
+                    Relation::Overlaps => "overlaps",
+                    Relation::ApartFrom => "apart from",
+                };
+                format!("{} {word} {}", one.describe(), other.describe())
+            }
             Check::Order(patterns) => {
                 patterns.iter().map(|(_, pattern)| pattern.describe()).collect::<Vec<_>>().join(", then ")
             }
@@ -97,6 +112,7 @@ impl Condition {
             Check::NoLeaks => "nothing is left behind".to_owned(),
             Check::Kubelet { state: KubeletState::Running, .. } => "the kubelet runs".to_owned(),
             Check::Kubelet { state: KubeletState::Exited, .. } => "the kubelet has exited".to_owned(),
+            Check::Kubelet { state: KubeletState::Crashed, .. } => "the kubelet has died at its call".to_owned(),
         }
     }
 }
@@ -111,6 +127,9 @@ impl Pattern {
             Self::Call { rpc, with: None, .. } => rpc.clone(),
             Self::Call { rpc, with: Some(with), .. } => format!("{rpc} {}", brief(&with.to_json())),
             Self::Log(part) => format!("log {part:?}"),
+            Self::Run(RunPattern { pod, container }) => {
+                format!("run of {} in {}", container.as_deref().unwrap_or("any"), pod.as_deref().unwrap_or("any pod"))
+            }
         }
     }
 }
@@ -119,15 +138,24 @@ impl Count {
     fn describe(&self) -> String {
         let mut text = match (self.times, self.at_least) {
             (Some(n), _) => format!(" exactly {n} times"),
-            (None, 1) => String::new(),
+            (None, 0 | 1) => String::new(),
             (None, n) => format!(" at least {n} times"),
         };
+        if let Some(most) = self.at_most {
+            text.push_str(&format!(" at most {most} times"));
+        }
+        if let Some(per) = self.per {
+            text.push_str(&format!(" in any {}", Length(per)));
+        }
         if let Some(gaps) = &self.spacing {
             let gaps: Vec<_> = gaps.iter().map(|gap| Length(*gap).to_string()).collect();
             text.push_str(&format!(" {} apart", gaps.join(", ")));
         }
-        if let Some(mark) = &self.since {
+        if let Some(mark) = &self.bounds.since {
             text.push_str(&format!(" since `{mark}`"));
+        }
+        if let Some(mark) = &self.bounds.until {
+            text.push_str(&format!(" until `{mark}`"));
         }
         text
     }

@@ -1,41 +1,31 @@
-//! The kubelet dies between any two calls that change something: once after the effect of each, before it hears of it. The next one makes
-//! of the pod what its manifest says, or takes down what is left of it. Tests only.
+//! The kubelet dies at any call that changes something, once before its effect and once after it: while a pod starts, and while it ends.
+//! The next one makes of the pod what its manifest says, or takes down what is left of it, and makes nothing twice. Tests only.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
+
+use fake_cri::truth::Fact;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::{
+    format::{self, parse::yaml, tree::Tree},
+    history::{Entry, What},
+    play::Ending,
+    run::run_one,
 };
 
-use fake_cri::{Config, FakeCri};
-use kubelet::observer::Unobserved;
-use serde_json::json;
-use tokio::time::sleep;
-use world::{
-    Tasks,
-    net::Address,
-    sim::{self, Limits, SimWorld},
-};
+/// Which call of a pod's life is deadly.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// Of its start.
+    Start,
+    /// Of its end.
+    End,
+    /// Of its end, with the manifest put back before the next kubelet starts.
+    Again,
+}
 
-use crate::setup;
-
-/// Calls that change something.
-const CHANGES: [&str; 8] = [
-    "RunPodSandbox",
-    "CreateContainer",
-    "StartContainer",
-    "StopContainer",
-    "RemoveContainer",
-    "StopPodSandbox",
-    "RemovePodSandbox",
-    "PullImage",
-];
-
-fn manifest() -> String {
+fn manifest() -> Value {
     let container = |name: &str| json!({"name": name, "image": "busybox", "command": ["sleep", "100000"]});
     let mut side = container("side");
     side["restartPolicy"] = "Always".into();
@@ -47,101 +37,82 @@ fn manifest() -> String {
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
         "spec": {"terminationGracePeriodSeconds": 2, "initContainers": [setup, side], "containers": [container("plain"), hooked]},
     })
-    .to_string()
 }
 
-struct Running {
-    tasks: Tasks,
-    command: tokio::task::JoinHandle<Option<()>>,
-}
-
-fn start(sim: &SimWorld, tasks: &Tasks) -> Running {
-    let own = tasks.child("kubelet");
-    let (world, running) = (sim.world.clone(), own.clone());
-    let args = vec![format!("--config={}", setup::CONFIG_PATH)];
-    let command = tasks.spawn("kubelet", async move {
-        let ended = kubelet::command::run(world, args, Arc::new(Unobserved), running.clone()).await;
-        assert!(running.is_cancelled() || ended.is_ok(), "{ended:?}");
-    });
-    Running { tasks: own, command }
-}
-
-/// Plays the life of a pod with a kubelet that dies at the call of that number; whether there was one.
-async fn life(sim: SimWorld, tasks: Tasks, deadly: u64) -> bool {
-    let put = |path: &str, text: &str| {
-        let path = Path::new(path);
-        sim.world.files.create_dir_all(path.parent().unwrap(), 0o755).unwrap();
-        sim.world.files.write(path, text.as_bytes(), 0o644).unwrap();
+fn text(part: Part, nth: u64, when: &str) -> String {
+    let put = json!({"put": "p.yaml", "manifest": manifest()});
+    let crash = json!({"kubelet": "crash", "nth": nth, "when": when});
+    let died = json!({"eventually": {"kubelet": "crashed"}, "within": "1m"});
+    // Whoever finds a container that never ran, or one that was ended already, makes the next one of that name: its number counts up.
+    let ready = |name: &str, count: &Value| json!({"name": name, "ready": true, "restartCount": count});
+    let runs = |count: &Value| {
+        json!({
+            "eventually": {"pod": "p", "is": {"status": {
+                "phase": "Running",
+                "initContainerStatuses": [{"name": "setup", "state": {"terminated": {"exitCode": 0}}}, ready("side", count)],
+                "containerStatuses": [ready("plain", count), ready("hooked", count)],
+            }}},
+            "within": "2m",
+        })
     };
-    put(setup::CONFIG_PATH, &setup::config_text(&setup::tutorial_config()));
-    put("/etc/resolv.conf", "nameserver 192.0.2.53\n");
-    let manifest_path = setup::path("p.yaml");
-    put(&manifest_path, &manifest());
-    let config = Config { listen: Address::unix(setup::SOCKET), ..Config::default() };
-    let fake = FakeCri::start(&sim.world, config, &tasks).await.unwrap();
-    let mut kubelet = start(&sim, &tasks);
-    let (count, doomed) = (Arc::new(AtomicU64::new(0)), kubelet.tasks.clone());
-    let counted = count.clone();
-    fake.journal().listen(Arc::new(move |entry| {
-        if CHANGES.contains(&entry.rpc.as_str()) && counted.fetch_add(1, Ordering::SeqCst) + 1 == deadly {
-            doomed.cancel();
-        }
-    }));
-    let mut removed = false;
-    for round in 0..2 {
-        sleep(Duration::from_secs(40)).await;
-        if count.load(Ordering::SeqCst) >= deadly && kubelet.tasks.is_cancelled() {
-            kubelet.tasks.shutdown().await;
-            kubelet.command.await.unwrap();
-            kubelet = start(&sim, &tasks);
-            sleep(Duration::from_secs(120)).await;
-        }
-        if round == 0 {
-            check_running(&fake, deadly);
-            sim.world.files.remove_file(Path::new(&manifest_path)).unwrap();
-            removed = true;
-        }
+    let next = [json!({"wait": "20s"}), json!({"kubelet": "start"})];
+    let mut steps = match part {
+        Part::Start => vec![crash, put, died],
+        _ => vec![put, runs(&json!(0)), crash, json!({"remove": "p.yaml"}), died],
+    };
+    if matches!(part, Part::Again) {
+        steps.push(json!({"put": "p.yaml", "manifest": manifest()}));
     }
-    assert!(removed);
-    sleep(Duration::from_secs(130)).await;
-    assert_eq!(fake.ledger().leaks(), Vec::<String>::new(), "after death at call {deadly}");
-    assert_eq!(fake.ledger().violations(), Vec::<String>::new(), "after death at call {deadly}");
-    let pods = sim.world.files.read_dir(Path::new("/var/lib/kubelet/pods")).unwrap_or_default();
-    assert!(pods.is_empty(), "after death at call {deadly}: {pods:?}");
-    kubelet.tasks.shutdown().await;
-    count.load(Ordering::SeqCst) >= deadly
+    steps.extend(next);
+    if !matches!(part, Part::End) {
+        steps.extend([runs(&json!({"$one-of": [0, 1]})), json!({"wait": "2m"}), json!({"remove": "p.yaml"})]);
+    }
+    steps.push(json!({"eventually": [{"no-pod": "p"}, {"no-leaks": true}], "within": "5m"}));
+    yaml(&Tree::from(json!({"name": format!("{part:?}, {when} call {nth}"), "steps": steps})))
 }
 
-/// Each container runs once, and none was started again that had been running.
-fn check_running(fake: &FakeCri, deadly: u64) {
-    let mut starts: BTreeMap<String, u32> = BTreeMap::new();
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    for entry in fake.journal().entries() {
-        match (entry.rpc.as_str(), &entry.response) {
-            ("CreateContainer", Some(response)) => {
-                names.insert(text(&response["container_id"]), text(&entry.request["config"]["metadata"]["name"]));
-            }
-            ("StartContainer", Some(_)) => {
-                *starts.entry(names[&text(&entry.request["container_id"])].clone()).or_default() += 1;
-            }
+/// How often a container of each name was started.
+fn starts(entries: &[Entry]) -> BTreeMap<&str, u32> {
+    let (mut names, mut starts) = (BTreeMap::new(), BTreeMap::new());
+    for entry in entries {
+        match &entry.what {
+            What::Fact(Fact::ContainerCreated { id, name, .. }) => drop(names.insert(id, name.as_str())),
+            What::Fact(Fact::ContainerStarted { id }) => *starts.entry(names[id]).or_default() += 1,
             _ => {}
         }
     }
-    let want = ["hooked", "plain", "setup", "side"].map(|name| (name.to_owned(), 1));
-    assert_eq!(starts, BTreeMap::from(want), "after death at call {deadly}");
-    let open = fake.ledger().leaks();
-    let processes = open.iter().filter(|what| what.starts_with("process")).count();
-    assert_eq!(processes, 3, "after death at call {deadly}: {open:?}");
+    starts
 }
 
-#[test]
-fn a_kubelet_that_dies_between_any_two_calls_is_made_good_by_the_next() {
-    for deadly in 1.. {
-        let reached = sim::run(deadly, Limits::default(), move |sim, tasks| life(sim, tasks, deadly)).unwrap();
-        if !reached {
-            assert!(deadly > 20, "a whole life has more calls than {deadly}");
+/// The scenario asks for more calls than there are: the kubelet lives on, and the step that waits for its death fails.
+fn never_died(end: &Ending) -> bool {
+    matches!(end, Ending::Failed(failure) if failure.mismatch.title.contains("has not come to the call"))
+}
+
+#[rstest]
+fn a_kubelet_that_dies_between_any_two_calls_is_made_good_by_the_next(
+    #[values(Part::Start, Part::End, Part::Again)] part: Part,
+    #[values("before", "after")] when: &str,
+) {
+    let once = BTreeMap::from([("hooked", 1), ("plain", 1), ("setup", 1), ("side", 1)]);
+    let mut last = 0;
+    for nth in 1.. {
+        let text = text(part, nth, when);
+        let scenario =
+            format::parse("crash.yaml", &text).map_err(|problem| problem.render(false)).expect("well-formed");
+        let result = run_one(&Arc::new(scenario), &super::options(NonZeroUsize::MIN));
+        if never_died(&result.outcome.end) {
+            last = nth - 1;
             break;
         }
+        assert_eq!(result.outcome.end, Ending::Passed, "{text}");
+        let wanted = match part {
+            // It may have been ended already, and is another one then; what runs on, runs on.
+            Part::Again => continue,
+            _ => &once,
+        };
+        assert_eq!(&starts(&result.entries), wanted, "{text}");
     }
+    let least = if matches!(part, Part::Start) { 10 } else { 8 };
+    assert!(last >= least, "{part:?} has more calls than {last}");
 }

@@ -41,6 +41,8 @@ fn json_line(entry: &Entry) -> Value {
         What::Answer { url, status: Err(error), .. } => json!({"get": url, "error": error}),
         What::Kubelet(text) => json!({"kubelet": text}),
         What::Runtime(text) => json!({"runtime": text}),
+        What::Node(text) => json!({"node": text}),
+        What::Clock(by) => json!({"clock": by.to_string()}),
         What::Faults { in_force, .. } => json!({"faults": in_force}),
         What::File { path, content } => {
             let content = content.as_ref().map(|text| text.as_deref());
@@ -78,6 +80,8 @@ pub fn line(entry: &Entry) -> String {
         What::Answer { url, status: Err(error), .. } => format!("get      {url} -> {error}"),
         What::Kubelet(text) => format!("kubelet  {text}"),
         What::Runtime(text) => format!("runtime  {text}"),
+        What::Node(text) => format!("node     {text}"),
+        What::Clock(by) => format!("clock    {by}"),
         What::Faults { in_force, .. } => format!("faults   {}", if *in_force { "in force" } else { "none" }),
         What::File { path, content } => format!("file     {path}{}", if content.is_some() { "" } else { " is gone" }),
         What::Fact(fact) => format!("fact     {}", serde_json::to_string(fact).unwrap_or_default()),

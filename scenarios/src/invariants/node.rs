@@ -77,6 +77,8 @@ pub(super) struct Node {
     pub disturbed: Duration,
     /// Whether objects of an API server lie on the node.
     pub local_objects: bool,
+    /// Whether the wall clock has ever gone back: what is dated is out of order then.
+    pub went_back: bool,
     /// Whether the runtime has ever said what was not so.
     pub lied: bool,
     /// Whether container events go wrong on their way.
@@ -104,6 +106,7 @@ impl Node {
             faultless: runtime.faults.is_empty().then_some(Duration::ZERO),
             disturbed: Duration::ZERO,
             local_objects: scenario.kubelet.flags.iter().any(|flag| flag.starts_with("--local-objects")),
+            went_back: false,
             lied: false,
             events_fail: runtime.event_faults != fake_cri::events::EventFaults::default(),
             facts: false,
@@ -165,6 +168,7 @@ impl Node {
                     self.known.clear();
                 }
             }
+            What::Clock(by) => self.went_back |= by.0.is_negative(),
             What::Runtime(word) => {
                 self.disturbed = entry.at;
                 self.runtime = matches!(word.as_str(), "start" | "restart").then_some(entry.at);

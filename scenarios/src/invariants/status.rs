@@ -52,7 +52,7 @@ impl Rule for Changes {
                     );
                     endings(before, pod, findings);
                     if self.since_start.contains(uid) {
-                        times(before, pod, findings);
+                        times(before, pod, !node.went_back, findings);
                     }
                 }
                 alone(pod, findings);
@@ -145,7 +145,7 @@ fn endings(before: &Value, after: &Value, findings: &mut Findings) {
     }
 }
 
-fn times(before: &Value, after: &Value, findings: &mut Findings) {
+fn times(before: &Value, after: &Value, ordered: bool, findings: &mut Findings) {
     for condition in shown::conditions(after) {
         let kind = shown::text(condition, "/type");
         let Some(old) = shown::condition(before, kind) else { continue };
@@ -155,7 +155,7 @@ fn times(before: &Value, after: &Value, findings: &mut Findings) {
             findings
                 .add(21, format!("{kind} of {} did not change, its time did: {from}, {to}", shown::full_name(after)));
         }
-        if !same && to < from {
+        if ordered && !same && to < from {
             findings.add(
                 21,
                 format!("{kind} of {} changed, and its time went back: {from}, {to}", shown::full_name(after)),

@@ -21,14 +21,16 @@ use super::{
     watcher::{LogLines, Watcher},
 };
 use crate::{
-    format::{Scenario, step::RuntimeAction},
+    format::{Scenario, crash::CrashPoint, length::Shift, step::RuntimeAction},
     history::{History, What},
     http::Url,
     setup,
 };
 
+mod crash;
 mod fake;
 
+use crash::Crash;
 use fake::Fake;
 
 /// Files that every node has and kubelets read.
@@ -48,12 +50,15 @@ pub struct SimTarget {
     history: History,
     args: Vec<String>,
     kubelet: Option<Running>,
+    crash: Crash,
+    /// How often the node has booted.
+    boots: u32,
     fake: Fake,
 }
 
 struct Running {
     tasks: Tasks,
-    command: JoinHandle<()>,
+    command: JoinHandle<Option<()>>,
     exit: Exit,
 }
 
@@ -83,7 +88,8 @@ impl SimTarget {
         let mut args = vec![format!("--config={}", setup::CONFIG_PATH)];
         args.extend(scenario.kubelet.flags.iter().cloned());
         let fake = Fake::start(scenario, &sim.world, &tasks, &history).await?;
-        Ok(Self { sim, tasks, history, args, kubelet: None, fake })
+        let crash = Crash::new(history.clone());
+        Ok(Self { sim, tasks, history, args, kubelet: None, crash, boots: 1, fake })
     }
 
     /// Sends what this thread logs into the history while the guard lives.
@@ -110,6 +116,7 @@ impl Target for SimTarget {
     fn kubelet(&self) -> Kubelet {
         match &self.kubelet {
             None => Kubelet::Stopped,
+            Some(_) if self.crash.has_come() => Kubelet::Crashed,
             Some(running) => match &*running.exit.lock().unwrap_or_else(PoisonError::into_inner) {
                 None => Kubelet::Running,
                 Some((code, message)) => Kubelet::Exited { code: *code, message: message.clone() },
@@ -126,7 +133,7 @@ impl Target for SimTarget {
             let command = {
                 let (world, args, tasks, exit, history) =
                     (self.sim.world.clone(), self.args.clone(), tasks.clone(), exit.clone(), self.history.clone());
-                self.tasks.spawn_to_completion("kubelet-command", async move {
+                tasks.clone().spawn("command", async move {
                     let ended = kubelet::command::run(world, args, observer, tasks.clone()).await;
                     if tasks.is_cancelled() {
                         return;
@@ -141,23 +148,79 @@ impl Target for SimTarget {
                 })
             };
             self.history.push(What::Kubelet("started".to_owned()));
+            self.crash.kubelet_started(tasks.clone());
             self.kubelet = Some(Running { tasks, command, exit });
             Ok(())
         }
         .boxed_local()
     }
 
-    /// In simulation there is no kill that a task could not hear of: both ends cancel the kubelet's tasks and await them.
     fn end_kubelet(&mut self, how: End) -> LocalBoxFuture<'_, Result<(), TargetError>> {
         async move {
             let Some(running) = self.kubelet.take() else { return Ok(()) };
+            let crashed = self.crash.kubelet_ended();
+            if how == End::AtOnce {
+                running.tasks.kill();
+            }
             running.tasks.shutdown().await;
             running.command.await.map_err(|e| TargetError::Failed(format!("the kubelet: {e}")))?;
-            let word = if how == End::Gently { "stopped" } else { "killed" };
-            self.history.push(What::Kubelet(word.to_owned()));
+            if !crashed {
+                let word = if how == End::Gently { "stopped" } else { "killed" };
+                self.history.push(What::Kubelet(word.to_owned()));
+            }
             Ok(())
         }
         .boxed_local()
+    }
+
+    fn crash_at(&mut self, point: &CrashPoint) -> Result<(), TargetError> {
+        self.fake.look_at_calls(self.crash.look_for(point));
+        Ok(())
+    }
+
+    fn crash_to_come(&self) -> Option<String> {
+        self.crash.to_come()
+    }
+
+    fn power_off(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        async move {
+            self.fake.power_off().await;
+            self.sim.files.reboot().map_err(|e| TargetError::io("reboot", e))?;
+            self.history.push(What::Runtime("crash".to_owned()));
+            self.history.push(What::Node("power lost".to_owned()));
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn power_on(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>> {
+        async move {
+            self.boots += 1;
+            let boot = format!("00000000-0000-4000-8000-{:012}", self.boots);
+            self.sim.machine.update(|facts| facts.boot_id.clone_from(&boot));
+            self.fake.act(RuntimeAction::Start).await?;
+            self.history.push(What::Runtime("start".to_owned()));
+            self.history.push(What::Node(format!("booted, boot id {boot}")));
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn step_clock(&mut self, by: Shift, after: Duration) -> Result<(), TargetError> {
+        let (clock, history) = (self.sim.world.clock.clone(), self.history.clone());
+        let step = move || {
+            clock.step(by.0);
+            history.push(What::Clock(by));
+        };
+        if after.is_zero() {
+            step();
+            return Ok(());
+        }
+        drop(self.tasks.spawn("clock", async move {
+            tokio::time::sleep(after).await;
+            step();
+        }));
+        Ok(())
     }
 
     fn runtime(&mut self, action: RuntimeAction) -> LocalBoxFuture<'_, Result<(), TargetError>> {

@@ -14,7 +14,8 @@ use rustix::io::Errno;
 
 use crate::{
     WallClock,
-    files::{ChangeKind, FileSystem as _, Metadata, Usage},
+    files::{ChangeKind, FileKind, FileSystem as _, Metadata, Usage},
+    mounts::MountTable,
 };
 
 mod faults;
@@ -98,6 +99,28 @@ impl MemoryFiles {
         let mut state = self.state();
         let (parent, name, _) = state.tree.place(path.as_ref(), true)?;
         state.tree.unmount(parent, &name)
+    }
+
+    /// What a restart of the node does: every mount is gone, and with it what was in it; `/run` and `/var/run` are empty; all else is as it
+    /// was.
+    ///
+    /// # Errors
+    /// A fault that a test has set.
+    pub fn reboot(&self) -> io::Result<()> {
+        // What was mounted last may lie on what was mounted before.
+        for mount in MountTable::list(self)?.iter().rev().filter(|mount| mount.at != Path::new("/")) {
+            MountTable::unmount(self, &mount.at)?;
+        }
+        for path in ["/run", "/var/run"].map(Path::new) {
+            for entry in self.read_dir(path).unwrap_or_default() {
+                let path = path.join(entry.name);
+                match entry.kind {
+                    FileKind::Directory => self.remove_dir_all(&path)?,
+                    _ => self.remove_file(&path)?,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Sets size and number of inodes of the device that holds `path`, and how much of both is taken by what is not in the tree. What the

@@ -45,3 +45,29 @@ async fn a_panic_is_told_by_name() {
     assert!(ended.await.unwrap_err().is_panic());
     assert_eq!(root.live(), [""; 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_group_takes_no_further_step() {
+    let root = Tasks::root("root");
+    let group = root.child("a");
+    let (to, mut from) = tokio::sync::mpsc::channel::<u32>(4);
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let (told, token) = (heard.clone(), group.token());
+    let task = group.child("b").spawn("listens", async move {
+        loop {
+            tokio::select! {
+                biased;
+                Some(number) = from.recv() => told.lock().unwrap().push(number),
+                () = token.cancelled() => told.lock().unwrap().push(0),
+            }
+        }
+    });
+    to.send(1).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    // Both are ready when it is polled next: it may neither take the message nor say good-bye.
+    to.send(2).await.unwrap();
+    group.kill();
+    assert_eq!(task.await.unwrap(), None);
+    assert_eq!(*heard.lock().unwrap(), [1]);
+    assert!(!root.is_cancelled());
+}

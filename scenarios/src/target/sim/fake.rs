@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fake_cri::{Aftermath, FakeCri, faults::Fault, journal::Entry, truth::Fact};
+use fake_cri::{Aftermath, FakeCri, Personality, faults::Fault, journal::Entry, tripwire::Look, truth::Fact};
 use serde_json::Value;
 use world::{Tasks, World, net::Address};
 
@@ -25,7 +25,11 @@ pub(super) fn lies(fault: &Value) -> bool {
 }
 
 /// A fake runtime.
-pub(super) struct Fake(FakeCri);
+pub(super) struct Fake {
+    fake: FakeCri,
+    /// What a restart of the node leaves of its pods.
+    reboot: Aftermath,
+}
 
 impl Fake {
     /// Starts it, with its calls recorded.
@@ -48,43 +52,58 @@ impl Fake {
         fake.truth().listen(Arc::new(move |fact: &Fact| facts.push(What::Fact(fact.clone()))));
         let history = history.clone();
         fake.journal().listen(Arc::new(move |entry: &Entry| history.push(What::Call(call(entry)))));
-        Ok(Self(fake))
+        // CRI-O wipes its containers when it starts on a freshly booted node; containerd remembers them.
+        let reboot =
+            if setup.personality == Personality::Crio { Aftermath::PodsAreForgotten } else { Aftermath::PodsDie };
+        Ok(Self { fake, reboot })
     }
 
     pub(super) async fn act(&mut self, action: RuntimeAction) -> Result<(), TargetError> {
         match action {
-            RuntimeAction::Stop => self.0.crash(Aftermath::PodsRunOn).await,
-            RuntimeAction::Crash => self.0.crash(Aftermath::PodsDie).await,
+            RuntimeAction::Stop => self.fake.crash(Aftermath::PodsRunOn).await,
+            RuntimeAction::Crash => self.fake.crash(Aftermath::PodsDie).await,
             RuntimeAction::Start => return self.restart().await,
             RuntimeAction::Restart => {
-                self.0.crash(Aftermath::PodsRunOn).await;
+                self.fake.crash(Aftermath::PodsRunOn).await;
                 return self.restart().await;
             }
         }
         Ok(())
     }
 
+    /// The node loses its power.
+    pub(super) async fn power_off(&self) {
+        self.fake.crash(self.reboot).await;
+    }
+
+    /// Has `look` see every call as it passes.
+    pub(super) fn look_at_calls(&self, look: Look) {
+        self.fake.set_tripwire(Some(look));
+    }
+
     async fn restart(&self) -> Result<(), TargetError> {
-        self.0.restart().await.map_err(|e| TargetError::Failed(e.to_string()))
+        self.fake.restart().await.map_err(|e| TargetError::Failed(e.to_string()))
     }
 
     pub(super) fn set_faults(&mut self, faults: Vec<Value>) -> Result<(), TargetError> {
         let read = |fault| serde_json::from_value::<Fault>(fault).map_err(|e| e.to_string());
         let faults = faults.into_iter().map(read).collect::<Result<Vec<_>, _>>();
-        faults.and_then(|faults| self.0.set_faults(faults)).map_err(|e| TargetError::Scenario(format!("faults: {e}")))
+        faults
+            .and_then(|faults| self.fake.set_faults(faults))
+            .map_err(|e| TargetError::Scenario(format!("faults: {e}")))
     }
 
     /// What the runtime's own books say: promises that were broken, and, when no pod is wanted, all that is still open.
     pub(super) fn left(&self, nothing_wanted: bool) -> Vec<String> {
-        let mut left = self.0.ledger().violations();
+        let mut left = self.fake.ledger().violations();
         if nothing_wanted {
-            left.extend(self.0.ledger().leaks());
+            left.extend(self.fake.ledger().leaks());
         }
         left
     }
 
     pub(super) async fn stop(&mut self) {
-        self.0.stop().await;
+        self.fake.stop().await;
     }
 }
 

@@ -164,3 +164,21 @@ async fn a_walk_shows_everything() {
     files.remove_dir_all(Path::new("/run/a")).unwrap();
     assert_eq!(files.walk().len(), before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reboot_takes_mounts_and_run_and_nothing_else() {
+    let files = files();
+    for folder in ["/run/a/b", "/var/lib/kept/mem", "/var/run/c"].map(Path::new) {
+        files.create_dir_all(folder, 0o755).unwrap();
+    }
+    MountTable::mount(&files, "tmpfs", "tmpfs", Path::new("/var/lib/kept/mem"), "").unwrap();
+    files.create_dir(Path::new("/var/lib/kept/mem/in"), 0o755).unwrap();
+    MountTable::mount(&files, "tmpfs", "tmpfs", Path::new("/var/lib/kept/mem/in"), "").unwrap();
+    for file in ["/run/a/b/x", "/var/lib/kept/x", "/var/lib/kept/mem/x", "/var/run/x"] {
+        files.write(Path::new(file), b"x", 0o644).unwrap();
+    }
+    files.reboot().unwrap();
+    let left: Vec<PathBuf> =
+        files.walk().into_iter().map(|(path, _)| path).filter(|p| p.components().count() > 3).collect();
+    assert_eq!(left, ["/var/lib/kept", "/var/lib/kept/mem", "/var/lib/kept/x"].map(PathBuf::from));
+}
