@@ -53,7 +53,9 @@ fn a_scenario_is_read() {
 #[case::exact_and_open("steps:\n  - assert: {call: StartContainer, times: 3, at-most: 2}\n")]
 #[case::per_without_most("steps:\n  - assert: {call: any, at-least: 1, per: 1m}\n")]
 #[case::until_unknown_mark("steps:\n  - mark: idle\n  - assert: {call: any, at-most: 1, since: idle, until: idel}\n")]
-#[case::compares_twice("steps:\n  - assert: {run: {container: a}, before: {run: {container: b}}, overlaps: {run: {container: c}}}\n")]
+#[case::compares_twice(
+    "steps:\n  - assert: {run: {container: a}, before: {run: {container: b}}, overlaps: {run: {container: c}}}\n"
+)]
 #[case::compares_and_counts("steps:\n  - assert: {run: {container: a}, times: 2, before: {run: {container: b}}}\n")]
 #[case::compares_with_a_pod("steps:\n  - assert: {run: {container: a}, before: {pod: web}}\n")]
 #[case::order_of_runs("steps:\n  - assert: {order: [{run: {container: a}}, {run: {container: b}}]}\n")]
