@@ -1,6 +1,7 @@
 //! Kubernetes objects as data: reading, defaulting, checking and printing pods the way upstream's Go code does.
 //! Pure rules only: no files, no clock, no runtime.
 
+pub mod apparmor;
 pub mod decode;
 pub mod defaults;
 pub mod duration;

@@ -313,7 +313,8 @@ fn node() -> Node {
     Node {
         name: "node1".to_owned(),
         labels: Node::standard_labels("node1", "amd64", &BTreeMap::new()),
-        allocatable: Allocatable { milli_cpu: 4000, memory: 8 << 30, pods: 110 },
+        allocatable: Allocatable { milli_cpu: 4000, memory: 8 << 30, pods: 110, ..Allocatable::default() },
+        apparmor: true,
         supplemental_groups_policy: true,
         allowed_sysctls: vec!["net.core.*".to_owned()],
     }

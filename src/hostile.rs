@@ -115,7 +115,8 @@ fn run(pod: &Pod) -> bool {
     let node = admission::Node {
         name: "node1".to_owned(),
         labels: admission::Node::standard_labels("node1", "amd64", &BTreeMap::new()),
-        allocatable: Allocatable { milli_cpu: 4000, memory: 8 << 30, pods: 110 },
+        allocatable: Allocatable { milli_cpu: 4000, memory: 8 << 30, pods: 110, ..Allocatable::default() },
+        apparmor: true,
         supplemental_groups_policy: true,
         allowed_sysctls: Vec::new(),
     };

@@ -20,7 +20,7 @@ use crate::{
     cri::{CriClient, CriError, Endpoints},
     housekeeping::Housekeeping,
     images::collector::ImageCollector,
-    node::{self, Allocatable, ReservationError},
+    node::{self, Allocatable, Enforced, ReservationError},
     observer::{EventKind, Observer},
     pleg::{Pleg, PlegEvent, PlegEventKind},
     pods::{
@@ -28,7 +28,7 @@ use crate::{
         admission::{self, Node},
     },
     prober::{PodStatuses, ProbeKind, ProbeUpdate, Prober},
-    resources::cgroups::PodCgroups,
+    resources::{NodeCgroups, PodCgroups},
     runtime::{ProbeResult, RuntimeManager, log_rotator, observed::ListedPod},
     server::KubeletView,
     sources::{Op, PodChange, SourceSettings, Sources},
@@ -37,6 +37,7 @@ use crate::{
     worker::{Parts, Workers, state::Phase},
 };
 
+mod cgroups;
 mod gate;
 mod view;
 
@@ -129,7 +130,7 @@ impl Kubelet {
             status: status.clone(),
             reasons: Arc::new(ReasonCache::default()),
             volumes: VolumeManager::new(world.clone(), settings.clone(), recorder),
-            cgroups: PodCgroups::new(world.clone(), settings),
+            cgroups: PodCgroups::new(world.clone(), settings.clone()),
             prober,
             network: gate.network(),
             sync_frequency: config.sync_frequency,
@@ -137,6 +138,8 @@ impl Kubelet {
         };
         let workers = Workers::new(parts, sources.clone(), wake.clone(), tasks);
         let pods = Arc::new(PodManager::default());
+        let groups = NodeCgroups::new(world.clone(), settings, Enforced::of(&config, &facts)?);
+        let demand = cgroups::start(groups, &config, &pods, &workers, tasks).await;
         let rejected: Arc<Mutex<BTreeSet<String>>> = Arc::default();
         let keeper = Housekeeping {
             pods: pods.clone(),
@@ -154,10 +157,12 @@ impl Kubelet {
             drop(tasks.spawn("log-rotation", log_rotator::run(runtime.clone(), pleg.clone(), policy)));
         }
         let pulse = Arc::new(Mutex::new(Instant::now()));
+        let disk = world.files.usage(&config.root_dir).ok().map(|usage| usage.capacity);
         let node = Node {
             name: config.node_name.clone(),
             labels: Node::standard_labels(&config.node_name, &facts.architecture, &config.node_labels),
-            allocatable: Allocatable::of(&config, &facts)?,
+            allocatable: Allocatable::of(&config, &facts, disk)?,
+            apparmor: facts.apparmor,
             supplemental_groups_policy: false,
             allowed_sysctls: config.allowed_unsafe_sysctls.clone(),
         };
@@ -170,6 +175,7 @@ impl Kubelet {
             gate: gate.clone(),
             pleg,
             wake,
+            demand,
             node,
             observer,
             pulse: pulse.clone(),
@@ -213,6 +219,8 @@ struct SyncLoop {
     gate: Arc<RuntimeGate>,
     pleg: Arc<Pleg>,
     wake: Arc<Notify>,
+    /// Told when what pods ask for may have changed.
+    demand: Arc<Notify>,
     node: Node,
     observer: Arc<dyn Observer>,
     pulse: Arc<Mutex<Instant>>,
@@ -289,6 +297,7 @@ impl SyncLoop {
             }
         }
         self.sources.mark_seen(change.source);
+        self.demand.notify_one();
         self.wake.notify_one();
     }
 

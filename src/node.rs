@@ -15,7 +15,7 @@ mod allocatable;
 mod settings;
 
 pub use addresses::{AddressError, addresses};
-pub use allocatable::{Allocatable, ReservationError};
+pub use allocatable::{Allocatable, Enforced, ReservationError};
 pub use settings::runtime_settings;
 
 /// The host does not allow a start.
@@ -83,7 +83,7 @@ pub async fn check(world: &World, config: &KubeletConfig) -> Result<(), CheckErr
     if facts.cgroups == CgroupVersion::V1 && config.swap_behavior == SwapBehavior::LimitedSwap {
         return Err(CheckError::SwapOnCgroupV1);
     }
-    Allocatable::of(config, &facts)?;
+    Allocatable::of(config, &facts, None)?;
     if !facts.swaps.is_empty() {
         let names: Vec<String> = facts.swaps.into_iter().map(|s| s.name).collect();
         if config.fail_swap_on {

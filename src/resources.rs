@@ -2,8 +2,9 @@
 
 pub mod amounts;
 pub mod cgroups;
+pub mod huge_pages;
 pub mod linux;
 pub mod swap;
 pub mod totals;
 
-pub use cgroups::PodCgroups;
+pub use cgroups::{NodeCgroups, PodCgroups};

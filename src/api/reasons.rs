@@ -62,6 +62,10 @@ pub mod event {
     pub const PREEMPTING: &str = "Preempting";
     /// Normal (node): the kubelet starts.
     pub const STARTING: &str = "Starting";
+    /// Normal (node): all pods together are held to what is allocatable.
+    pub const NODE_ALLOCATABLE_ENFORCED: &str = "NodeAllocatableEnforced";
+    /// Warning (node): they are not, yet.
+    pub const FAILED_NODE_ALLOCATABLE_ENFORCEMENT: &str = "FailedNodeAllocatableEnforcement";
     /// Warning (node): dead containers could not be collected.
     pub const CONTAINER_GC_FAILED: &str = "ContainerGCFailed";
     /// Warning (node): images could not be collected, more than once.

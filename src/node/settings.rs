@@ -19,7 +19,7 @@ pub fn runtime_settings(
     facts: Facts,
     driver: CgroupDriver,
 ) -> Result<RuntimeSettings, ReservationError> {
-    let allocatable = Allocatable::of(config, &facts)?;
+    let allocatable = Allocatable::of(config, &facts, None)?;
     let (crash_loop_initial, crash_loop_max) = crash_loop(config);
     Ok(RuntimeSettings {
         root_dir: config.root_dir.clone(),

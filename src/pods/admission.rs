@@ -11,9 +11,11 @@ use crate::{
         totals::{self, Side},
     },
     node::Allocatable,
+    resources::huge_pages,
 };
 
 mod affinity;
+mod apparmor;
 mod sysctls;
 
 /// What admission knows of the node.
@@ -25,6 +27,8 @@ pub struct Node {
     pub labels: BTreeMap<String, String>,
     /// What pods may use.
     pub allocatable: Allocatable,
+    /// Whether its kernel enforces AppArmor profiles.
+    pub apparmor: bool,
     /// Whether the runtime honours `supplementalGroupsPolicy: Strict`.
     pub supplemental_groups_policy: bool,
     /// `allowedUnsafeSysctls`: names, or prefixes that end in `*`.
@@ -89,9 +93,9 @@ pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &Node) -> Result<(), Rejectio
     if conflicting_ports(pod, others) {
         return predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports");
     }
-    let missing = missing_resources(pod, others, node.allocatable);
+    let missing = missing_resources(pod, others, &node.allocatable);
     if missing.is_empty() {
-        return Ok(());
+        return apparmor::check(pod, node.apparmor).map_err(|message| Rejection::new("AppArmor", message));
     }
     let list: String = missing.iter().map(|(name, amount)| format!("(res: {name}, q: {amount}), ")).collect();
     Err(Rejection::new(
@@ -142,32 +146,37 @@ fn conflicting_ports(pod: &Pod, others: &[Arc<Pod>]) -> bool {
     })
 }
 
-/// What of the node is not enough, and by how much: pods, then milli-processors, then bytes of memory.
-fn missing_resources(pod: &Pod, others: &[Arc<Pod>], allocatable: Allocatable) -> Vec<(&'static str, i64)> {
-    let asked = |pod: &Pod| {
-        let requests = totals::of_pod(pod, Side::Requests);
-        let cpu = requests.get("cpu").map_or(0, |amount| amount.milli_value());
-        let memory = requests.get("memory").map_or(0, |amount| amount.value());
-        (cpu, memory)
-    };
-    let (mut used_cpu, mut used_memory) = (0_i64, 0_i64);
-    for other in others {
-        let (cpu, memory) = asked(other);
-        used_cpu = used_cpu.saturating_add(cpu);
-        used_memory = used_memory.saturating_add(memory);
-    }
-    let (cpu, memory) = asked(pod);
+/// What of the node is not enough, and by how much: pods, milli-processors, bytes of memory, of disk, of huge pages. Resources that the
+/// node does not know are ignored, as a static pod's always are.
+fn missing_resources(pod: &Pod, others: &[Arc<Pod>], allocatable: &Allocatable) -> Vec<(String, i64)> {
+    let asked = totals::of_pod(pod, Side::Requests);
+    let asked_by_others: Vec<_> = others.iter().map(|other| totals::of_pod(other, Side::Requests)).collect();
     let count = i64::try_from(others.len()).unwrap_or(i64::MAX);
-    let lack = |asked: i64, used: i64, of: i64| asked.saturating_sub(of.saturating_sub(used));
-    [
-        ("pods", 1, lack(1, count, allocatable.pods)),
-        ("cpu", cpu, lack(cpu, used_cpu, allocatable.milli_cpu)),
-        ("memory", memory, lack(memory, used_memory, allocatable.memory)),
-    ]
-    .into_iter()
-    .filter(|&(_, asked, missing)| asked > 0 && missing > 0)
-    .map(|(name, _, missing)| (name, missing))
-    .collect()
+    let mut missing = Vec::new();
+    let mut compare = |name: String, asked: i64, used: i64, of: i64| {
+        let lack = asked.saturating_sub(of.saturating_sub(used));
+        if asked > 0 && lack > 0 {
+            missing.push((name, lack));
+        }
+    };
+    compare("pods".to_owned(), 1, count, allocatable.pods);
+    let known = [
+        ("cpu", Some(allocatable.milli_cpu)),
+        ("memory", Some(allocatable.memory)),
+        ("ephemeral-storage", allocatable.ephemeral_storage),
+    ];
+    let known = known.into_iter().filter_map(|(name, of)| Some((name.to_owned(), of?)));
+    let pages = allocatable.huge_pages.iter().map(|(&kib, &bytes)| (huge_pages::resource(kib), bytes));
+    for (name, of) in known.chain(pages) {
+        let amount = |requests: &totals::Amounts| {
+            let amount = requests.get(name.as_str());
+            amount.map_or(0, |amount| if name == "cpu" { amount.milli_value() } else { amount.value() })
+        };
+        let used = asked_by_others.iter().map(amount).fold(0, i64::saturating_add);
+        let asked = amount(&asked);
+        compare(name, asked, used, of);
+    }
+    missing
 }
 
 #[cfg(test)]

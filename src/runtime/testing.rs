@@ -90,7 +90,7 @@ impl Bench {
         cri.handshake().await.unwrap();
         let events = Arc::new(Events::default());
         let mut settings = RuntimeSettings::new("node1", world.world.machine.facts().unwrap());
-        settings.facts.huge_page_kib.clear();
+        settings.facts.huge_pages.clear();
         let files = &world.world.files;
         files.create_dir_all("/etc".as_ref(), 0o755).unwrap();
         files.write("/etc/resolv.conf".as_ref(), b"nameserver 192.0.2.53\n", 0o644).unwrap();

@@ -89,7 +89,7 @@ pub(super) async fn sync(workers: &Workers, pod: &Arc<Pod>, synced: Stamp, termi
         recorder.pod(pod, EventKind::Warning, event::NETWORK_NOT_READY, message);
         return Outcome::NetworkNotReady;
     }
-    if let Err(error) = parts.cgroups.ensure(pod) {
+    if let Err(error) = parts.cgroups.ensure(pod).await {
         let message = format!("unable to ensure pod container exists: {error}");
         recorder.pod(pod, EventKind::Warning, event::FAILED_CREATE_POD_CONTAINER, message);
         return Outcome::Failed(None);

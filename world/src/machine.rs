@@ -49,12 +49,16 @@ pub struct Facts {
     pub swaps: Vec<Swap>,
     /// The control group hierarchy.
     pub cgroups: CgroupVersion,
-    /// Huge page sizes the kernel knows, in KiB, smallest first.
-    pub huge_page_kib: Vec<u64>,
+    /// Huge pages by size in KiB, smallest first: every size that the kernel knows, with how many pages are set aside.
+    pub huge_pages: std::collections::BTreeMap<u64, u64>,
+    /// How many processes there can be: the lesser of `pid_max` and `threads-max`.
+    pub process_ids: u64,
     /// IP addresses of the node, the one of the default route first; loopback excluded.
     pub addresses: Vec<std::net::IpAddr>,
     /// Processors that have `/sys/devices/system/cpu/cpuN/thermal_throttle`.
     pub thermal_throttle_cpus: Vec<u32>,
+    /// Whether the kernel enforces AppArmor profiles.
+    pub apparmor: bool,
     /// Effective user id of this process.
     pub euid: u32,
 }
@@ -74,9 +78,11 @@ impl Facts {
             memory_bytes: 8 * 1024 * 1024 * 1024,
             swaps: Vec::new(),
             cgroups: CgroupVersion::V2,
-            huge_page_kib: vec![2048, 1_048_576],
+            huge_pages: [(2048, 0), (1_048_576, 0)].into(),
+            process_ids: 32_768,
             addresses: vec![std::net::IpAddr::from([192, 0, 2, 10])],
             thermal_throttle_cpus: Vec::new(),
+            apparmor: true,
             euid: 0,
         }
     }

@@ -26,7 +26,14 @@ fn node() -> Node {
     Node {
         name: "node1".to_owned(),
         labels: Node::standard_labels("node1", "amd64", &BTreeMap::from([("rack".to_owned(), "7".to_owned())])),
-        allocatable: Allocatable { milli_cpu: 2000, memory: 1 << 30, pods: 2 },
+        allocatable: Allocatable {
+            milli_cpu: 2000,
+            memory: 1 << 30,
+            pods: 2,
+            ephemeral_storage: Some(1 << 30),
+            huge_pages: [(2048, 4 << 20), (1 << 20, 0)].into(),
+        },
+        apparmor: false,
         supplemental_groups_policy: false,
         allowed_sysctls: vec!["kernel.msg*".to_owned()],
     }
@@ -64,6 +71,14 @@ const PREEMPTION: &str = "Unexpected error while attempting to recover from admi
 #[case::too_much_cpu(requesting("4100m", "1Mi"), &[], "UnexpectedAdmissionError: PREEMPTION[(res: cpu, q: 2100), ]")]
 #[case::too_much_with_others(requesting("1500m", "1Gi"), &[requesting("1", "1Mi")], "UnexpectedAdmissionError: PREEMPTION[(res: cpu, q: 500), (res: memory, q: 1048576), ]")]
 #[case::too_many(json!({}), &[json!({}), json!({})], "UnexpectedAdmissionError: PREEMPTION[(res: pods, q: 1), ]")]
+#[case::too_much_disk(json!({"containers": [{"name": "c", "resources": {"requests": {"ephemeral-storage": "3Gi"}}}]}), &[], "UnexpectedAdmissionError: PREEMPTION[(res: ephemeral-storage, q: 2147483648), ]")]
+#[case::huge_pages_fit(json!({"containers": [{"name": "c", "resources": {"requests": {"hugepages-2Mi": "4Mi"}}}]}), &[], "")]
+#[case::huge_pages_with_others(json!({"containers": [{"name": "c", "resources": {"requests": {"hugepages-2Mi": "4Mi"}}}]}), &[json!({"containers": [{"name": "c", "resources": {"requests": {"hugepages-2Mi": "2Mi"}}}]})], "UnexpectedAdmissionError: PREEMPTION[(res: hugepages-2Mi, q: 2097152), ]")]
+#[case::no_huge_pages(json!({"containers": [{"name": "c", "resources": {"requests": {"hugepages-1Gi": "1Gi"}}}]}), &[], "UnexpectedAdmissionError: PREEMPTION[(res: hugepages-1Gi, q: 1073741824), ]")]
+#[case::unknown_resources_are_ignored(json!({"containers": [{"name": "c", "resources": {"requests": {"example.com/gpu": "9"}}}]}), &[], "")]
+#[case::apparmor(json!({"containers": [{"name": "c", "securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}}}]}), &[], "AppArmor: Cannot enforce AppArmor: AppArmor is not enabled on the host")]
+#[case::apparmor_of_the_pod(json!({"securityContext": {"appArmorProfile": {"type": "Localhost", "localhostProfile": "p"}}}), &[], "AppArmor: Cannot enforce AppArmor: AppArmor is not enabled on the host")]
+#[case::apparmor_unconfined(json!({"securityContext": {"appArmorProfile": {"type": "Unconfined"}}}), &[], "")]
 #[case::port_before_resources({let mut p = on_port(80, "", "TCP"); p["containers"][0]["resources"] = json!({"requests": {"cpu": "9"}}); p}, &[on_port(80, "", "TCP")], "NodePorts: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports")]
 #[case::safe_sysctl(sysctl("net/ipv4/tcp_syncookies"), &[], "")]
 #[case::allowed_sysctl(sysctl("kernel.msgmax"), &[], "")]

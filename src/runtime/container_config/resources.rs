@@ -7,6 +7,7 @@ use world::machine::CgroupVersion;
 use crate::{
     api::qos,
     resources::{
+        huge_pages,
         linux::oom_score_adj,
         totals::{Side, of_container, of_pod_level},
     },
@@ -39,32 +40,14 @@ pub fn resources(pod: &Pod, container: &Container, settings: &RuntimeSettings) -
 fn hugepages(pod: &Pod, container: &Container, settings: &RuntimeSettings) -> Vec<v1::HugepageLimit> {
     settings
         .facts
-        .huge_page_kib
-        .iter()
+        .huge_pages
+        .keys()
         .map(|&kib| {
-            let resource = format!("hugepages-{}", binary_size(kib));
+            let resource = huge_pages::resource(kib);
             let limit = of_container(container, Side::Limits, &resource)
                 .or_else(|| of_pod_level(pod, Side::Limits, &resource))
                 .unwrap_or(0);
-            v1::HugepageLimit { page_size: page_size(kib), limit: u64::try_from(limit).unwrap_or(0) }
+            v1::HugepageLimit { page_size: huge_pages::page_size(kib), limit: u64::try_from(limit).unwrap_or(0) }
         })
         .collect()
-}
-
-/// `2Mi`, `1Gi`: as resource names write it.
-fn binary_size(kib: u64) -> String {
-    match kib {
-        k if k % (1 << 20) == 0 => format!("{}Gi", k >> 20),
-        k if k % (1 << 10) == 0 => format!("{}Mi", k >> 10),
-        k => format!("{k}Ki"),
-    }
-}
-
-/// `2MB`, `1GB`: as control groups write it.
-fn page_size(kib: u64) -> String {
-    match kib {
-        k if k % (1 << 20) == 0 => format!("{}GB", k >> 20),
-        k if k % (1 << 10) == 0 => format!("{}MB", k >> 10),
-        k => format!("{k}KB"),
-    }
 }

@@ -1,10 +1,10 @@
 //! `linux.security_context` of a container, and the check that it does not run as root where it must not. Pure. As kubelet 1.36.
 
 use cri_proto::v1;
-use k8s_openapi::api::core::v1::{AppArmorProfile, Pod, SeccompProfile};
+use k8s_openapi::api::core::v1::{AppArmorProfile, SeccompProfile};
 
 use crate::{
-    api::{labels, pod as api_pod},
+    api::{apparmor, pod as api_pod},
     runtime::{RuntimeSettings, container_config::ContainerInput, naming, sandbox_config},
 };
 
@@ -30,11 +30,7 @@ pub fn security_context(input: &ContainerInput<'_>) -> v1::LinuxContainerSecurit
     let ContainerInput { pod, container, image, settings, .. } = *input;
     let own = container.security_context.as_ref();
     let of_pod = api_pod::spec(pod).security_context.as_ref();
-    let apparmor = own
-        .and_then(|s| s.app_armor_profile.as_ref())
-        .or(of_pod.and_then(|s| s.app_armor_profile.as_ref()))
-        .cloned()
-        .or_else(|| legacy_apparmor(pod, &container.name));
+    let apparmor = apparmor::profile(pod, container);
     let user = own.and_then(|s| s.run_as_user).or(of_pod.and_then(|s| s.run_as_user));
     let (run_as_user, run_as_username) = match user {
         Some(value) => (Some(value), String::new()),
@@ -100,18 +96,6 @@ fn seccomp(profile: Option<&SeccompProfile>, settings: &RuntimeSettings) -> v1::
         None => (ProfileType::Unconfined, String::new()),
     };
     v1::SecurityProfile { profile_type: kind.into(), localhost_ref }
-}
-
-fn legacy_apparmor(pod: &Pod, container: &str) -> Option<AppArmorProfile> {
-    let text = api_pod::annotations(pod).get(&format!("{}{container}", labels::APPARMOR_PREFIX))?;
-    let profile = |kind: &str, name: Option<&str>| {
-        Some(AppArmorProfile { type_: kind.to_owned(), localhost_profile: name.map(str::to_owned) })
-    };
-    match text.as_str() {
-        "runtime/default" => profile("RuntimeDefault", None),
-        "unconfined" => profile("Unconfined", None),
-        other => profile("Localhost", Some(other.strip_prefix("localhost/")?)),
-    }
 }
 
 fn apparmor_profile(profile: &AppArmorProfile) -> v1::SecurityProfile {

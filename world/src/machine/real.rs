@@ -2,7 +2,7 @@
 //!
 //! A file that a kernel or container does not have leaves its fact empty; only the host name and the memory must be there.
 
-use std::{io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use super::{CgroupVersion, Facts, Node, Swap};
 use crate::Files;
@@ -60,14 +60,19 @@ impl Host {
         u32::try_from(listed).unwrap_or(0).max(1)
     }
 
-    fn huge_page_kib(&self) -> Vec<u64> {
-        let mut sizes: Vec<u64> = self
-            .names("/sys/kernel/mm/hugepages")
-            .iter()
-            .filter_map(|name| name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok())
-            .collect();
-        sizes.sort_unstable();
-        sizes
+    fn huge_pages(&self) -> BTreeMap<u64, u64> {
+        let names = self.names("/sys/kernel/mm/hugepages");
+        let sizes = names.iter().filter_map(|name| {
+            let kib = name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()?;
+            let count = self.optional(&format!("/sys/kernel/mm/hugepages/{name}/nr_hugepages"));
+            Some((kib, count.parse().unwrap_or(0)))
+        });
+        sizes.collect()
+    }
+
+    fn process_ids(&self) -> u64 {
+        let limits = ["/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"];
+        limits.iter().filter_map(|path| self.optional(path).parse().ok()).min().unwrap_or(32_768)
     }
 
     fn thermal_throttle_cpus(&self) -> Vec<u32> {
@@ -97,7 +102,8 @@ impl Node for Host {
             memory_bytes: self.meminfo("MemTotal")?,
             swaps: swaps(&self.optional("/proc/swaps")),
             cgroups: if unified { CgroupVersion::V2 } else { CgroupVersion::V1 },
-            huge_page_kib: self.huge_page_kib(),
+            huge_pages: self.huge_pages(),
+            process_ids: self.process_ids(),
             addresses: addresses::of_node(&addresses::Tables {
                 route: &self.optional("/proc/net/route"),
                 fib_trie: &self.optional("/proc/net/fib_trie"),
@@ -105,6 +111,7 @@ impl Node for Host {
                 ipv6_route: &self.optional("/proc/net/ipv6_route"),
             }),
             thermal_throttle_cpus: self.thermal_throttle_cpus(),
+            apparmor: self.optional("/sys/module/apparmor/parameters/enabled").starts_with('Y'),
             euid: rustix::process::geteuid().as_raw(),
         })
     }
