@@ -206,10 +206,10 @@ fn reservations(
 /// An eviction threshold as an amount; `None` if it cannot be read, which is the eviction manager's to refuse.
 fn threshold(text: &str, capacity: Quantity) -> Option<Quantity> {
     match text.strip_suffix('%') {
-        // Upstream multiplies in 32 bits and cuts off what is behind the point.
+        // Upstream keeps the part in 32 bits, multiplies in 64 and cuts off what is behind the point.
         Some(percent) => {
             let part = percent.parse::<f32>().ok()? / 100.0;
-            Some(Quantity::from_bytes((capacity.value() as f32 * part) as i64))
+            Some(Quantity::from_bytes((capacity.value() as f64 * f64::from(part)) as i64))
         }
         None => Quantity::parse(text).ok(),
     }
@@ -251,10 +251,17 @@ mod tests {
     }
 
     #[rstest]
-    #[case(&["--eviction-hard=nodefs.available<10%"], 90)]
+    #[case(&["--eviction-hard=nodefs.available<25%"], 75)]
     #[case(&["--eviction-hard=nodefs.available<10Gi", "--system-reserved=ephemeral-storage=20Gi"], 70)]
     fn so_is_what_is_kept_of_the_disk(#[case] args: &'static [&'static str], #[case] gib: i64) {
         assert_eq!(of(args).unwrap().ephemeral_storage, Some(gib * GI));
+    }
+
+    /// As upstream was seen to: a tenth is 812 bytes more than it would be in 32 bits.
+    #[test]
+    fn a_part_is_cut_off_late() {
+        let kept = threshold("10%", Quantity::from_bytes(270_553_174_016)).unwrap();
+        assert_eq!(kept.value(), 27_055_317_804);
     }
 
     /// What hard eviction keeps free is not taken from the group; what is reserved only where `pods` are held to it.

@@ -25,6 +25,11 @@ use crate::{
     },
 };
 
+/// What is said where pods want the cluster's DNS and there is none.
+const MISSING_CLUSTER_DNS: &str = "kubelet does not have ClusterDNS IP configured and cannot create Pod using \"ClusterFirst\" policy. Falling back to \"Default\" policy.";
+/// What the event says of a container that is killed because a rule restarts all.
+const KILLED_FOR_RESTART: &str = "killing";
+
 impl RuntimeManager {
     /// Brings the runtime nearer to what the pod wants. Volumes and directories must be there already.
     pub async fn sync_pod(&self, pod: &Pod, observed: &ObservedPod, cx: SyncContext<'_>) -> SyncResult {
@@ -190,8 +195,11 @@ impl RuntimeManager {
             dns::parse(&text)
         };
         let dns = dns::pod_dns(pod, &self.settings, read)?;
-        if let Some(message) = dns.missing_cluster_dns {
-            self.recorder.pod(pod, EventKind::Warning, reasons::event::MISSING_CLUSTER_DNS, message);
+        if dns.missing_cluster_dns {
+            let reason = reasons::event::MISSING_CLUSTER_DNS;
+            let message = format!("pod: {:?}. {MISSING_CLUSTER_DNS}", naming::format_pod(pod));
+            self.recorder.node(&self.settings.node_name, EventKind::Warning, reason, MISSING_CLUSTER_DNS);
+            self.recorder.pod(pod, EventKind::Warning, reason, message);
         }
         for message in dns.forming {
             self.recorder.pod(pod, EventKind::Warning, reasons::event::DNS_CONFIG_FORMING, message);
@@ -354,7 +362,7 @@ impl RuntimeManager {
                     pod,
                     id: &status.id,
                     name: &status.name,
-                    message: None,
+                    message: Some(KILLED_FOR_RESTART),
                     reason: KillReason::Other,
                     grace_override: Some(0),
                     pod_ip: None,

@@ -295,11 +295,7 @@ fn resources(container: &Container, instance: &ObservedContainer, running: bool)
             limits.insert("cpu".to_owned(), ApiQuantity(format!("{cpu}m")));
         }
         if let Some(memory) = memory {
-            // The format of the spec is kept where the amount is the same.
-            let same = limits.get("memory").is_some_and(|q| Quantity::of(q).value() == memory);
-            if !same {
-                limits.insert("memory".to_owned(), ApiQuantity(memory.to_string()));
-            }
+            limits.insert("memory".to_owned(), ApiQuantity(Quantity::from_bytes(memory).to_string()));
         }
     }
     if let Some(requests) = &mut shown.requests

@@ -70,8 +70,8 @@ fn add_option(options: &mut Vec<String>, option: &str) {
 pub struct PodDns {
     /// For the sandbox.
     pub config: v1::DnsConfig,
-    /// Message of `MissingClusterDNS`.
-    pub missing_cluster_dns: Option<String>,
+    /// Whether the cluster's DNS is wanted and there is none: event `MissingClusterDNS`.
+    pub missing_cluster_dns: bool,
     /// Messages of `DNSConfigForming`.
     pub forming: Vec<String>,
 }
@@ -84,7 +84,7 @@ pub fn pod_dns(
 ) -> Result<PodDns, String> {
     let spec = crate::api::pod::spec(pod);
     let host_network = spec.host_network.unwrap_or(false);
-    let mut missing_cluster_dns = None;
+    let mut missing_cluster_dns = false;
     let cluster = match spec.dns_policy.as_deref().unwrap_or("ClusterFirst") {
         "None" => None,
         "ClusterFirstWithHostNet" => Some(true),
@@ -96,11 +96,7 @@ pub fn pod_dns(
         Some(true) if !settings.cluster_dns.is_empty() => cluster_conf(pod, settings, node()?),
         Some(wants_cluster) => {
             if wants_cluster {
-                missing_cluster_dns = Some(format!(
-                    "pod: {:?}. kubelet does not have ClusterDNS IP configured and cannot create Pod using \"ClusterFirst\" policy. \
-                     Falling back to \"Default\" policy.",
-                    naming::format_pod(pod)
-                ));
+                missing_cluster_dns = true;
             }
             host_conf(settings, node)?
         }
@@ -234,7 +230,7 @@ mod tests {
         assert_eq!(dns.config.servers, servers);
         assert_eq!(dns.config.searches, searches);
         assert_eq!(dns.config.options, options);
-        assert_eq!(dns.missing_cluster_dns.is_some(), policy == "ClusterFirst" && !cluster);
+        assert_eq!(dns.missing_cluster_dns, policy == "ClusterFirst" && !cluster);
     }
 
     #[test]
