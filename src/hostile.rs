@@ -139,7 +139,11 @@ fn run(pod: &Pod) -> bool {
             settings: &settings,
         };
         let _ = security::verify_non_root(&input);
-        if let Ok(envs) = env::environment(&input, &|_, _| Ok(Some("A='1'\n".to_owned())), &|_, _| None) {
+        if let Ok(envs) = env::environment(
+            &input,
+            &|_, _| Ok(env::EnvFile { text: Some("A='1'\n".to_owned()), ..Default::default() }),
+            &|_, _| None,
+        ) {
             let _ = container_config(&input, envs, Vec::new());
         }
     }

@@ -1,9 +1,9 @@
 //! Small questions about a pod object that many parts ask. Reads only; defaults are assumed to be applied, and where one
 //! is missing the default's value is answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, Volume};
 
 /// Which list of the spec a container stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,6 +170,19 @@ pub fn share_process_namespace(pod: &Pod) -> bool {
 /// Whether the container asks for all privileges.
 pub fn privileged(container: &Container) -> bool {
     container.security_context.as_ref().and_then(|context| context.privileged).unwrap_or(false)
+}
+
+/// Volumes that some container mounts, in the pod's order.
+pub fn used_volumes(pod: &Pod) -> Vec<&Volume> {
+    let spec = spec(pod);
+    let used: BTreeSet<&str> = spec
+        .containers
+        .iter()
+        .chain(spec.init_containers.iter().flatten())
+        .flat_map(|c| c.volume_mounts.iter().flatten())
+        .map(|m| m.name.as_str())
+        .collect();
+    spec.volumes.iter().flatten().filter(|v| used.contains(v.name.as_str())).collect()
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl Recording {
             pod_ips: &pod_ips,
             settings: &self.settings,
         };
-        let envs = env::environment(&input, &|_, _| Ok(None), &|_, _| None).unwrap();
+        let envs = env::environment(&input, &|_, _| Ok(env::EnvFile::default()), &|_, _| None).unwrap();
         let images = BTreeMap::new();
         let mount_input = mounts::MountInput { container: input, envs: &envs, images: &images, termination_log: "0" };
         let mounts = mounts::mounts(&world.world, &mount_input).unwrap();

@@ -15,7 +15,7 @@ use crate::{
     observer::EventKind,
     runtime::{
         RuntimeManager, StartFailure,
-        container_config::{ContainerInput, ResolvedImage, container_config, env, mounts, security},
+        container_config::{ContainerInput, ResolvedImage, container_config, env, env::EnvFile, mounts, security},
         hooks::{self, Hook},
         kill::KillRequest,
         logs, naming,
@@ -182,17 +182,20 @@ impl RuntimeManager {
         Ok(config)
     }
 
-    fn read_env_file(&self, pod: &Pod, volume: &str, path: &str) -> Result<Option<String>, String> {
+    fn read_env_file(&self, pod: &Pod, volume: &str, path: &str) -> Result<EnvFile, String> {
         let volume = api_pod::spec(pod).volumes.iter().flatten().find(|v| v.name == volume);
-        let Some(volume) = volume else { return Ok(None) };
+        let Some(volume) = volume else { return Ok(EnvFile::default()) };
         let Place::Directory { path: root, .. } = paths::place(&self.settings.root_dir, naming::uid(pod), volume)
         else {
-            return Ok(None);
+            return Ok(EnvFile::default());
         };
+        let file = |text| EnvFile { path: root.join(path).display().to_string(), text };
         // A container may have put a link there that leads to a file of the node.
         match self.world.mounts.read_within(&root, std::path::Path::new(path), 64 * 1024) {
-            Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| "couldn't parse env file".to_owned()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Ok(bytes) => {
+                String::from_utf8(bytes).map(|text| file(Some(text))).map_err(|_| "couldn't parse env file".to_owned())
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(file(None)),
             Err(_) => Err("couldn't parse env file".to_owned()),
         }
     }

@@ -3,7 +3,7 @@
 //! As kubelet 1.36 in what is seen: only volumes that a container mounts count; one that fails is tried again after 500 ms, 1 s, 2 s … up to
 //! 2 m 2 s; a sync waits at most 2 m 3 s. Without upstream's 100 ms loops: volumes that can be made at once are made at once.
 
-use std::{collections::BTreeSet, io, path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::{Pod, Volume};
 use tokio::time::Instant;
@@ -64,7 +64,7 @@ impl VolumeManager {
     /// when all are there.
     pub async fn set_up(&self, pod: &Arc<Pod>) -> Result<(), VolumeError> {
         let started = Instant::now();
-        let mut missing: Vec<&Volume> = used_volumes(pod);
+        let mut missing: Vec<&Volume> = api_pod::used_volumes(pod);
         let mut retry = FIRST_RETRY;
         loop {
             missing.retain(|volume| match setup::set_up(&self.world, &self.settings, pod, volume) {
@@ -192,17 +192,4 @@ impl VolumeManager {
             _ => Ok(()),
         }
     }
-}
-
-/// Volumes that some container mounts, in the pod's order.
-fn used_volumes(pod: &Pod) -> Vec<&Volume> {
-    let spec = api_pod::spec(pod);
-    let used: BTreeSet<&str> = spec
-        .containers
-        .iter()
-        .chain(spec.init_containers.iter().flatten())
-        .flat_map(|c| c.volume_mounts.iter().flatten())
-        .map(|m| m.name.as_str())
-        .collect();
-    spec.volumes.iter().flatten().filter(|v| used.contains(v.name.as_str())).collect()
 }

@@ -9,8 +9,20 @@ use crate::{
     runtime::container_config::{ContainerInput, field},
 };
 
-/// Gives the text of a file by volume name and path; `None` if it is not there.
-pub type ReadFile<'a> = &'a dyn Fn(&str, &str) -> Result<Option<String>, String>;
+/// A file of variables in a volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnvFile {
+    /// Where it is on the node.
+    pub path: String,
+    /// Its text; `None` if it is not there.
+    pub text: Option<String>,
+}
+
+/// Gives a file by volume name and path.
+pub type ReadFile<'a> = &'a dyn Fn(&str, &str) -> Result<EnvFile, String>;
+
+/// A line of this many bytes is too long for upstream's reader of files of variables.
+const MAX_LINE: usize = 64 * 1024;
 
 /// Gives the data of a ConfigMap or Secret of the pod's namespace; `None` if there is none of that name.
 pub type ReadObject<'a> = &'a dyn Fn(Kind, &str) -> Option<Data>;
@@ -33,22 +45,21 @@ pub fn environment(
             } else if let Some(selector) = &source.resource_field_ref {
                 field::resource_field(input.pod, Some(input.container), selector, true, input.settings)?
             } else if let Some(selector) = &source.file_key_ref {
-                let known = api_pod::spec(input.pod).volumes.iter().flatten().any(|v| v.name == selector.volume_name);
+                // Volumes that no container mounts are not set up.
+                let known = api_pod::used_volumes(input.pod).iter().any(|v| v.name == selector.volume_name);
                 if !known {
                     return Err(format!("cannot find the volume {:?} referenced by FileKeyRef", selector.volume_name));
                 }
-                let value = match read_file(&selector.volume_name, &selector.path)? {
-                    Some(text) => file_value(&text, &selector.key).map_err(|_| "couldn't parse env file".to_owned())?,
-                    None if selector.optional.unwrap_or(false) => None,
-                    None => return Err("couldn't parse env file".to_owned()),
-                };
-                match value {
+                let file = read_file(&selector.volume_name, &selector.path)?;
+                // An optional key may be missing, but not its file.
+                let value = file.text.as_deref().map(|text| file_value(text, &selector.key));
+                match value.and_then(Result::ok).ok_or("couldn't parse env file")? {
                     Some(value) if !value.is_empty() => value,
                     _ if selector.optional.unwrap_or(false) => continue,
                     _ => {
                         return Err(format!(
                             "environment variable key {:?} not found in file {:?}",
-                            selector.key, selector.path
+                            selector.key, file.path
                         ));
                     }
                 }
@@ -138,44 +149,52 @@ pub fn lookup(envs: &[(String, String)], name: &str) -> Option<String> {
 
 /// The value of a key in an environment file (`KEY='value'`); the first one counts.
 pub fn file_value(text: &str, key: &str) -> Result<Option<String>, String> {
-    let mut rest = text;
-    let mut line = 0;
-    while !rest.is_empty() {
-        line += 1;
-        let (current, after) = rest.split_once('\n').unwrap_or((rest, ""));
-        let start = current.trim_start();
-        if start.trim().is_empty() || start.starts_with('#') {
-            rest = after;
+    const BLANKS: [char; 2] = [' ', '\t'];
+    let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    // The first one too long for upstream's reader ends the reading.
+    let whole = |number: usize, line: &str| match line.len() >= MAX_LINE {
+        true => Err(format!("line {number} is longer than {MAX_LINE} bytes")),
+        false => Ok(()),
+    };
+    while let Some((number, line)) = lines.next() {
+        whole(number, line)?;
+        let fail = |why: &str| Err(format!("invalid environment variable format at line {number}: {why}"));
+        let line = line.trim_start_matches(BLANKS);
+        if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let fail = |why: &str| format!("invalid environment variable format at line {line}: {why}");
-        let (name, value) = start.split_once('=').ok_or_else(|| fail("missing '='"))?;
-        if name.ends_with([' ', '\t']) {
-            return Err(fail("whitespace before '=' is not allowed"));
+        let Some((name, value)) = line.split_once('=') else { return fail("missing '='") };
+        if name.is_empty() {
+            return fail("empty variable name");
         }
-        if value.is_empty() || value.starts_with([' ', '\t']) {
+        if name.ends_with(BLANKS) {
+            return fail("whitespace before '=' is not allowed");
+        }
+        if value.starts_with(BLANKS) {
             if name == key {
                 return Ok(Some(String::new()));
             }
-            rest = after;
             continue;
         }
-        // A quoted value may go over several lines: look for its end in all that is left.
-        let value_offset = current.len() - value.len();
-        let quoted =
-            rest[value_offset..].strip_prefix('\'').ok_or_else(|| fail("value must be enclosed in single quotes"))?;
-        let end = quoted.find('\'').ok_or_else(|| fail("value must be enclosed in single quotes"))?;
-        let (content, behind) = (&quoted[..end], &quoted[end + 1..]);
-        let (same_line, next) = behind.split_once('\n').unwrap_or((behind, ""));
-        let trailer = same_line.trim();
-        if !trailer.is_empty() && !trailer.starts_with('#') {
-            return Err(fail("unexpected text after the closing quote"));
+        let Some(mut rest) = value.strip_prefix('\'') else { return fail("value must be enclosed in single quotes") };
+        let mut content = String::new();
+        let behind = loop {
+            if let Some((last, behind)) = rest.split_once('\'') {
+                content.push_str(last);
+                break behind.trim_start_matches(BLANKS);
+            }
+            content.push_str(rest);
+            content.push('\n');
+            let Some((number, next)) = lines.next() else { return fail("unclosed single quote") };
+            whole(number, next)?;
+            rest = next;
+        };
+        if !behind.is_empty() && !behind.starts_with('#') {
+            return fail("unexpected content after closing quote");
         }
         if name == key {
-            return Ok(Some(content.to_owned()));
+            return Ok(Some(content));
         }
-        line += content.matches('\n').count();
-        rest = next;
     }
     Ok(None)
 }
@@ -193,7 +212,17 @@ mod tests {
     #[case("A='x\ny'\nB='z'", "A", Ok(Some("x\ny")))]
     #[case("A='x\ny'\nB='z'", "B", Ok(Some("z")))]
     #[case("A= 'x'\n", "A", Ok(Some("")))]
+    #[case("A='1'\r\nB='2'\r\n", "B", Ok(Some("2")))]
     #[case("A='1'\n", "C", Ok(None))]
+    #[case("A='1'\nB\n", "A", Ok(Some("1")))]
+    #[case("A=\n", "A", Err("invalid environment variable format at line 1: value must be enclosed in single quotes"))]
+    #[case("='1'\n", "A", Err("invalid environment variable format at line 1: empty variable name"))]
+    #[case("B='1\n2\n", "A", Err("invalid environment variable format at line 1: unclosed single quote"))]
+    #[case(
+        "\nB='1' x\n",
+        "A",
+        Err("invalid environment variable format at line 2: unexpected content after closing quote")
+    )]
     #[case("A ='1'\n", "A", Err("invalid environment variable format at line 1: whitespace before '=' is not allowed"))]
     #[case("A=1\n", "A", Err("invalid environment variable format at line 1: value must be enclosed in single quotes"))]
     fn environment_files(#[case] text: &str, #[case] key: &str, #[case] value: Result<Option<&str>, &str>) {
