@@ -91,7 +91,7 @@ impl Half {
         identity::apply_static_defaults(&mut pod, identity::Source::File("/m/pod.yaml"), "node1");
         let pod = Arc::new(pod);
         let uid = pod.metadata.uid.clone().unwrap_or_default();
-        self.cgroups.ensure(&pod)?;
+        self.cgroups.ensure(&pod).await?;
         self.volumes.make_pod_dirs(&uid).map_err(|e| e.to_string())?;
         self.volumes.set_up(&pod).await.map_err(|e| e.to_string())?;
         Ok(Running { pod, uid })
