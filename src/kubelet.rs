@@ -12,7 +12,7 @@ use tokio::{
     sync::{Notify, mpsc},
     time::Instant,
 };
-use world::{Tasks, World};
+use world::{Tasks, World, machine::CgroupVersion};
 
 use crate::{
     api::{pod as api_pod, reasons::event},
@@ -61,6 +61,10 @@ pub enum StartError {
     #[error(transparent)]
     Reservation(#[from] ReservationError),
 }
+
+/// What is said at the start on a node whose control groups are of the old kind.
+const CGROUP_V1: &str = "cgroup v1 detected. cgroup v1 support is deprecated and will be removed in a future release. Please migrate to \
+                         cgroup v2. More information at https://git.k8s.io/enhancements/keps/sig-node/5573-remove-cgroup-v1";
 
 /// A running kubelet. Dropping it changes nothing: it ends with its tasks, and pods run on.
 pub struct Kubelet {
@@ -118,6 +122,9 @@ impl Kubelet {
         let status = Arc::new(StatusManager::new(world.clock.clone(), observer.clone()));
         let recorder = runtime.recorder().clone();
         recorder.node(&config.node_name, EventKind::Normal, event::STARTING, "Starting kubelet.");
+        if facts.cgroups == CgroupVersion::V1 {
+            recorder.node(&config.node_name, EventKind::Warning, event::CGROUP_V1, CGROUP_V1);
+        }
         let (prober, probes) = Prober::new(&world, cri, recorder.clone(), Arc::new(Shown(status.clone())), tasks);
         let gate = Arc::new(RuntimeGate::default());
         drop(tasks.spawn("runtime-status", gate::watch(gate.clone(), runtime.clone())));

@@ -62,6 +62,8 @@ pub mod event {
     pub const PREEMPTING: &str = "Preempting";
     /// Normal (node): the kubelet starts.
     pub const STARTING: &str = "Starting";
+    /// Warning (node): the node's control groups are of the old kind.
+    pub const CGROUP_V1: &str = "CgroupV1";
     /// Normal (node): all pods together are held to what is allocatable.
     pub const NODE_ALLOCATABLE_ENFORCED: &str = "NodeAllocatableEnforced";
     /// Warning (node): they are not, yet.
