@@ -67,7 +67,8 @@ pub(super) async fn put(
 }
 
 async fn call(programs: &Programs, method: Vec<String>) -> Result<Outcome, String> {
-    let mut args = vec!["--quiet".to_owned(), "call".to_owned()];
+    // The root slice is named like an option: nothing behind the dashes is one.
+    let mut args = ["--quiet", "--", "call"].map(str::to_owned).to_vec();
     args.extend(MANAGER.map(str::to_owned));
     args.extend(method);
     run(programs, BUSCTL, args).await.map_err(|error| format!("{BUSCTL}: {error}"))
@@ -104,7 +105,7 @@ mod tests {
 
     /// The words of one call behind the name of the interface.
     fn said(sim: &SimWorld, call: usize) -> String {
-        sim.programs.calls()[call].args[5..].join(" ")
+        sim.programs.calls()[call].args[6..].join(" ")
     }
 
     #[tokio::test(start_paused = true)]
