@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     duration::Span,
-    os::{Code, Disposition, Exit, Process, Signal, servers, tls::Tls},
+    os::{Code, Disposition, Exit, Process, Signal, health, servers, tls::Tls},
     shell,
 };
 
@@ -72,6 +72,9 @@ pub struct Run {
     /// HTTP that it serves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub http: Vec<HttpRule>,
+    /// gRPC's health service that it serves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grpc: Vec<GrpcRule>,
     /// Ports on which it accepts connections and says nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tcp: Vec<u16>,
@@ -103,7 +106,7 @@ pub struct HttpRule {
     /// Status.
     #[serde(default = "ok")]
     pub status: u16,
-    /// Body.
+    /// Body; of a redirect, a status from 300 to 399, where it leads.
     #[serde(default)]
     pub body: String,
     /// From when on, after the start; before that other rules answer, or 503.
@@ -115,6 +118,30 @@ pub struct HttpRule {
     /// The port speaks HTTPS, with the one certificate of all simulated servers. One rule of a port is enough.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tls: bool,
+}
+
+/// How a service of gRPC's health service is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GrpcRule {
+    /// Port.
+    pub port: u16,
+    /// Name of the service; a shell pattern.
+    #[serde(default = "any")]
+    pub service: String,
+    /// Whether it serves.
+    #[serde(default = "yes")]
+    pub serves: bool,
+    /// From when on, after the start; before that other rules answer, or there is no such service.
+    #[serde(default)]
+    pub from: Span,
+    /// Until when, after the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Span>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn any() -> String {
@@ -229,6 +256,21 @@ pub async fn play(process: Process, run: Run, termination_path: String) -> Code 
             }
         });
         drop(tasks.spawn("http", async move { servers::serve(&server, port, answer, tls).await }));
+    }
+    let ports: std::collections::BTreeSet<u16> = run.grpc.iter().map(|rule| rule.port).collect();
+    for port in ports {
+        let rules: Vec<GrpcRule> = run.grpc.iter().filter(|rule| rule.port == port).cloned().collect();
+        let health: health::Health = Arc::new(move |service| {
+            let since = started.elapsed();
+            let rule = rules.iter().find(|rule| {
+                shell::matches(&rule.service, service)
+                    && since >= rule.from.0
+                    && rule.until.is_none_or(|until| since < until.0)
+            });
+            rule.map(|rule| rule.serves)
+        });
+        let server = process.clone();
+        drop(tasks.spawn("grpc", async move { health::serve(&server, port, health).await }));
     }
     for port in run.tcp.iter().copied() {
         let server = process.clone();

@@ -7,6 +7,7 @@ pub mod capability;
 pub mod confinement;
 pub mod errno;
 pub mod files;
+pub mod health;
 pub mod kernel;
 pub mod namespaces;
 pub mod overlay;

@@ -49,6 +49,8 @@ pub enum Fact {
         name: String,
         /// Which container of that name it is, counted from 0.
         attempt: u32,
+        /// Its image, as the client's user wrote it.
+        image: String,
     },
     /// Its program runs.
     ContainerStarted {

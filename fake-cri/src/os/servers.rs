@@ -17,7 +17,7 @@ const HEAD_LIMIT: usize = 16 * 1024;
 /// How TLS starts: no method of HTTP does.
 const HANDSHAKE: u8 = 0x16;
 
-/// Answers a path: status, content type, body.
+/// Answers a path: status, content type, body; of a redirect, where it leads.
 pub type Answer = Arc<dyn Fn(&str) -> (u16, &'static str, Vec<u8>) + Send + Sync>;
 
 /// The server of that name.
@@ -167,6 +167,7 @@ async fn connection(mut conn: Conn, answer: &Answer, process: &Process) -> io::R
         let (status, kind, body) = answer(&path);
         let reason = match status {
             200 => "OK",
+            302 => "Found",
             403 => "Forbidden",
             404 => "Not Found",
             500 => "Internal Server Error",
@@ -174,8 +175,12 @@ async fn connection(mut conn: Conn, answer: &Answer, process: &Process) -> io::R
             _ => "Status",
         };
         let now = process.kernel().surroundings().world.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let location = match status {
+            300..=399 => format!("Location: {}\r\n", String::from_utf8_lossy(&body)),
+            _ => String::new(),
+        };
         let mut reply = format!(
-            "HTTP/1.1 {status} {reason}\r\nServer: nginx/1.29.0\r\nDate: {now}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: {}\r\n\r\n",
+            "HTTP/1.1 {status} {reason}\r\nServer: nginx/1.29.0\r\nDate: {now}\r\n{location}Content-Type: {kind}\r\nContent-Length: {}\r\nConnection: {}\r\n\r\n",
             body.len(),
             if close { "close" } else { "keep-alive" }
         )

@@ -113,6 +113,7 @@ impl Runtime {
             sandbox: sandbox.id.clone(),
             name: subject.container.clone(),
             attempt,
+            image: subject.image.clone(),
         });
         self.announce(&id, ContainerEventType::ContainerCreatedEvent, &sandbox.id);
         Ok(v1::CreateContainerResponse { container_id: id })

@@ -170,7 +170,7 @@ mod tests {
 
     fn made(id: &str, name: &str) -> Entry {
         let (id, sandbox, name) = (id.to_owned(), "s".to_owned(), name.to_owned());
-        at(0, Fact::ContainerCreated { id, sandbox, name, attempt: 0 })
+        at(0, Fact::ContainerCreated { id, sandbox, name, attempt: 0, image: String::new() })
     }
 
     fn sandbox() -> Entry {

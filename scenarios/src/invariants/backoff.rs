@@ -29,8 +29,8 @@ const EARLY: Duration = Duration::from_millis(1100);
 pub(super) struct BackOff {
     first: Duration,
     cap: Duration,
-    /// How often a container was started again, and when last, by uid and name.
-    starts: BTreeMap<(String, String), (u32, Duration)>,
+    /// How often a container was started again, and when last, by uid, name and image: another image has failed at nothing yet.
+    starts: BTreeMap<(String, String, String), (u32, Duration)>,
 }
 
 impl BackOff {
@@ -56,13 +56,12 @@ impl Rule for BackOff {
             What::Fact(Fact::ContainerStarted { id }) => {
                 let Some(own) = node.containers.get(id) else { return };
                 let Some(pod) = node.pods.get(&own.uid).filter(|pod| !shown::has_restart_rules(pod)) else { return };
-                let others = node
-                    .containers
-                    .iter()
-                    .filter(|(other, c)| *other != id && c.sandbox == own.sandbox && c.name == own.name);
+                let others = node.containers.iter().filter(|(other, c)| {
+                    *other != id && c.sandbox == own.sandbox && c.name == own.name && c.image == own.image
+                });
                 let ended = others.filter_map(|(_, c)| Some((c.exited?.0, c.asked.or(c.killed).is_some()))).max();
                 let Some((ended, was_told)) = ended else { return };
-                let key = (own.uid.clone(), own.name.clone());
+                let key = (own.uid.clone(), own.name.clone(), own.image.clone());
                 let (mut restarts, last) = self.starts.get(&key).copied().unwrap_or_default();
                 if ended.saturating_sub(last) > FORGOTTEN.max(self.cap * 2) {
                     restarts = 0;
@@ -84,7 +83,7 @@ impl Rule for BackOff {
             What::Kubelet(_) | What::Fact(Fact::PowerLost { .. }) => self.starts.clear(),
             // Init containers begin anew in a new sandbox.
             What::Fact(Fact::SandboxReady { uid, .. }) | What::PodGone { uid, .. } => {
-                self.starts.retain(|(of, _), _| of != uid)
+                self.starts.retain(|(of, ..), _| of != uid)
             }
             _ => {}
         }

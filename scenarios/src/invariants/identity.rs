@@ -37,7 +37,7 @@ impl Rule for Identity {
                 }
                 nothing_after_the_end(node, uid, &format!("a sandbox of pod {name}"), findings);
             }
-            What::Fact(Fact::ContainerCreated { id, sandbox, name, attempt }) => {
+            What::Fact(Fact::ContainerCreated { id, sandbox, name, attempt, .. }) => {
                 let Some(sandbox) = node.sandboxes.get(sandbox) else { return };
                 let what = format!("container {name} of pod {}", sandbox.name);
                 let last = self.attempts.insert((sandbox.uid.clone(), name.clone()), *attempt);

@@ -35,6 +35,8 @@ pub(super) struct Container {
     pub uid: String,
     pub name: String,
     pub attempt: u32,
+    /// As the manifest wrote it.
+    pub image: String,
     pub created: Duration,
     pub started: Option<Duration>,
     pub exited: Option<(Duration, i32)>,
@@ -209,13 +211,14 @@ impl Node {
                 }
             }
             Fact::SandboxRemoved { id } => drop(self.sandboxes.remove(id)),
-            Fact::ContainerCreated { id, sandbox, name, attempt } => {
+            Fact::ContainerCreated { id, sandbox, name, attempt, image } => {
                 let uid = self.sandboxes.get(sandbox).map(|s| s.uid.clone()).unwrap_or_default();
                 let container = Container {
                     sandbox: sandbox.clone(),
                     uid,
                     name: name.clone(),
                     attempt: *attempt,
+                    image: image.clone(),
                     created: at,
                     ..Container::default()
                 };

@@ -69,7 +69,7 @@ fn sandbox(id: &str, uid: &str, attempt: u32) -> What {
 
 fn created(id: &str, sandbox: &str, name: &str, attempt: u32) -> What {
     let (id, sandbox, name) = (id.to_owned(), sandbox.to_owned(), name.to_owned());
-    What::Fact(Fact::ContainerCreated { id, sandbox, name, attempt })
+    What::Fact(Fact::ContainerCreated { id, sandbox, name, attempt, image: "busybox".to_owned() })
 }
 
 fn started(id: &str) -> What {
