@@ -141,6 +141,7 @@ impl Kubelet {
             prober,
             network: gate.network(),
             sync_frequency: config.sync_frequency,
+            ready_to_start: config.feature_gates.enabled("PodReadyToStartContainersCondition"),
             world: world.clone(),
         };
         let workers = Workers::new(parts, sources.clone(), wake.clone(), tasks);
@@ -241,6 +242,12 @@ const PULSE: Duration = Duration::from_secs(30);
 /// How long after a failure to list what runs it is tried again.
 const LIST_AGAIN: Duration = Duration::from_secs(1);
 
+/// Message of a pod that makes way for another.
+const PREEMPTED: &str = "Preempted in order to admit critical pod";
+
+/// How long a pod that makes way is waited for at least.
+const LEAST_PATIENCE: Duration = Duration::from_secs(10);
+
 impl SyncLoop {
     async fn run(
         mut self,
@@ -254,7 +261,7 @@ impl SyncLoop {
             *self.pulse.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             tokio::select! {
                 biased;
-                Some(change) = changes.recv() => self.change(change),
+                Some(change) = changes.recv() => self.change(change).await,
                 Some(event) = events.recv() => self.event(&event),
                 Some(update) = probes.recv() => self.probe(&update),
                 () = tokio::time::sleep(PULSE) => {}
@@ -274,11 +281,11 @@ impl SyncLoop {
         }
     }
 
-    fn change(&mut self, change: PodChange) {
+    async fn change(&mut self, change: PodChange) {
         match change.op {
             Op::Add => {
                 for pod in &change.pods {
-                    self.add(pod, &change.pods);
+                    self.add(pod, &change.pods).await;
                 }
             }
             Op::Update | Op::Delete | Op::Reconcile => {
@@ -313,7 +320,7 @@ impl SyncLoop {
     }
 
     /// `together`: all the pods that have come at once.
-    fn add(&mut self, pod: &Arc<Pod>, together: &[Arc<Pod>]) {
+    async fn add(&mut self, pod: &Arc<Pod>, together: &[Arc<Pod>]) {
         let uid = api_pod::uid(pod).to_owned();
         let replaced = |old: &ListedPod| {
             let named = old.name == api_pod::name(pod) && old.namespace == api_pod::namespace(pod);
@@ -334,7 +341,15 @@ impl SyncLoop {
         let mut node = self.node.clone();
         node.supplemental_groups_policy = self.gate.supplemental_groups_policy();
         match admission::admit(pod, &others, &node) {
-            Ok(()) => {
+            Ok(victims) => {
+                if !victims.is_empty() {
+                    // Nobody else is to start it before there is room.
+                    self.rejected.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone());
+                    for victim in &victims {
+                        self.preempt(victim).await;
+                    }
+                    self.rejected.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+                }
                 self.workers.update(pod);
                 // Told to end before its first sync it still has something to stop.
                 if self.left_over.extract_if(.., |old| old.uid == uid).count() > 0 {
@@ -347,6 +362,20 @@ impl SyncLoop {
                 self.status.reject(pod, rejection.reason, &rejection.message);
                 self.rejected.lock().unwrap_or_else(PoisonError::into_inner).insert(uid);
             }
+        }
+    }
+
+    /// Ends a pod to make room, and waits until it has ended; not for ever, and meanwhile there is no other news.
+    async fn preempt(&self, pod: &Arc<Pod>) {
+        let recorder = self.workers.parts().runtime.recorder().clone();
+        recorder.pod(pod, EventKind::Warning, event::PREEMPTING, PREEMPTED);
+        self.status.preempt(pod, event::PREEMPTING, PREEMPTED);
+        let Some(stopped) = self.workers.evict(api_pod::uid(pod)) else { return };
+        let grace = Duration::from_secs(u64::try_from(api_pod::termination_grace_seconds(pod)).unwrap_or(0));
+        let patience = LEAST_PATIENCE.max(grace + grace / 2);
+        if tokio::time::timeout(patience, stopped.cancelled()).await.is_err() {
+            let message = "Container runtime did not kill the pod within specified grace period.";
+            recorder.pod(pod, EventKind::Warning, event::EXCEEDED_GRACE_PERIOD, message);
         }
     }
 

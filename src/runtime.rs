@@ -20,6 +20,7 @@ pub mod sandbox_config;
 #[cfg(test)]
 mod sequence;
 pub mod settings;
+pub mod signals;
 mod start;
 pub mod sync;
 pub mod termination;

@@ -4,7 +4,7 @@
 //! Mirrors kubelet 1.36's pod workers. Faster where upstream polls: a pod that waits for its namesake to end starts at that moment.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -56,6 +56,8 @@ pub struct Parts {
     pub network: Arc<Mutex<Option<String>>>,
     /// `syncFrequency`.
     pub sync_frequency: Duration,
+    /// The feature gate `PodReadyToStartContainersCondition`.
+    pub ready_to_start: bool,
 }
 
 struct Slot {
@@ -70,14 +72,29 @@ struct Slot {
     terminating: CancellationToken,
     /// Ends the kill under way when the grace period has become shorter.
     hurry: CancellationToken,
+    /// Cancelled when nothing of the pod runs any more.
+    stopped: CancellationToken,
 }
 
 struct Table {
     slots: BTreeMap<String, Slot>,
     names: Names,
+    /// Pods that wait for a port of the node.
+    wait_for_ports: BTreeSet<String>,
     rng: Rng,
     /// Set when something has ended that housekeeping should look at.
     dirty: bool,
+}
+
+impl Table {
+    /// A pod that ended may have left ports of the node to those who wait for some.
+    fn ports_are_free(&mut self) {
+        for uid in std::mem::take(&mut self.wait_for_ports) {
+            if let Some(slot) = self.slots.get_mut(&uid) {
+                slot.wake();
+            }
+        }
+    }
 }
 
 /// All workers. Clones are the same.
@@ -102,7 +119,13 @@ impl Workers {
     /// No workers yet. `housekeeping` is told when there may be something to clean up.
     pub fn new(parts: Parts, sources: Arc<Sources>, housekeeping: Arc<Notify>, tasks: &Tasks) -> Self {
         let rng = parts.world.random.fork("worker");
-        let table = Table { slots: BTreeMap::new(), names: Names::default(), rng, dirty: false };
+        let table = Table {
+            slots: BTreeMap::new(),
+            names: Names::default(),
+            wait_for_ports: BTreeSet::new(),
+            rng,
+            dirty: false,
+        };
         Self(Arc::new(Inner { parts, tasks: tasks.child("pods"), sources, housekeeping, table: Mutex::new(table) }))
     }
 
@@ -163,6 +186,16 @@ impl Workers {
         slot.wake();
         // A pod that had ended before has no worker left to tell that its remains may go.
         table.dirty |= table.slots.get(uid).is_some_and(|slot| slot.state.phase() == Phase::Finished);
+    }
+
+    /// A pod has to make way for another. Gives what is cancelled when it has been stopped; `None` if there is no such worker.
+    pub fn evict(&self, uid: &str) -> Option<CancellationToken> {
+        let mut table = self.table();
+        let slot = table.slots.get_mut(uid)?;
+        slot.state.evict();
+        slot.follow();
+        slot.wake();
+        Some(slot.stopped.clone())
     }
 
     /// A pod that the runtime runs and nobody knows.
@@ -271,6 +304,7 @@ impl Slot {
             woken: false,
             terminating: CancellationToken::new(),
             hurry: CancellationToken::new(),
+            stopped: CancellationToken::new(),
         }
     }
 
@@ -283,6 +317,9 @@ impl Slot {
     fn follow(&mut self) {
         if self.state.phase() != Phase::Sync {
             self.terminating.cancel();
+        }
+        if matches!(self.state.phase(), Phase::Terminated | Phase::Finished) {
+            self.stopped.cancel();
         }
         if self.state.take_shortened() {
             std::mem::take(&mut self.hurry).cancel();

@@ -148,6 +148,8 @@ pub mod condition {
     pub const CONTAINERS_NOT_INITIALIZED: &str = "ContainersNotInitialized";
     /// An exit matched a rule that restarts all containers.
     pub const RESTART_ALL_CONTAINERS_STARTED: &str = "RestartAllContainersStarted";
+    /// The kubelet ended the pod for the good of another.
+    pub const TERMINATION_BY_KUBELET: &str = "TerminationByKubelet";
     /// A readiness gate is not true.
     pub const READINESS_GATES_NOT_READY: &str = "ReadinessGatesNotReady";
     /// The kubelet knows no statuses yet.

@@ -54,6 +54,7 @@ pub fn runtime_settings(
             ensure_secret_pulled: config.feature_gates.enabled("KubeletEnsureSecretPulledImages"),
         },
         user_namespace_ids: config.user_namespace_ids_per_pod,
+        stop_signals: config.feature_gates.enabled("ContainerStopSignals"),
         allocatable_milli_cpu: allocatable.milli_cpu,
         allocatable_memory: allocatable.memory,
         local_objects: config.local_objects.clone(),

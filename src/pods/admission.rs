@@ -16,6 +16,7 @@ use crate::{
 
 mod affinity;
 mod apparmor;
+pub mod preemption;
 mod sysctls;
 
 /// What admission knows of the node.
@@ -69,11 +70,12 @@ impl Rejection {
     }
 }
 
-/// Checks in upstream's order. `others` are the pods that are to run or still run, this one left out.
+/// Checks in upstream's order. `others` are the pods that are to run or still run, this one left out. Gives those of them that have to
+/// end first, to make room.
 ///
 /// # Errors
 /// The first reason against the pod.
-pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &Node) -> Result<(), Rejection> {
+pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &Node) -> Result<Vec<Arc<Pod>>, Rejection> {
     anywhere(pod, &node.allowed_sysctls)?;
     let strict = spec(pod).security_context.as_ref().and_then(|context| context.supplemental_groups_policy.as_deref());
     if strict == Some("Strict") && !node.supplemental_groups_policy {
@@ -94,9 +96,13 @@ pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &Node) -> Result<(), Rejectio
         return predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports");
     }
     let missing = missing_resources(pod, others, &node.allocatable);
-    if missing.is_empty() {
-        return apparmor::check(pod, node.apparmor).map_err(|message| Rejection::new("AppArmor", message));
-    }
+    let missing = match preemption::victims(pod, others, &missing) {
+        Ok(victims) => {
+            let confined = apparmor::check(pod, node.apparmor);
+            return confined.map(|()| victims).map_err(|message| Rejection::new("AppArmor", message));
+        }
+        Err(missing) => missing,
+    };
     let list: String = missing.iter().map(|(name, amount)| format!("(res: {name}, q: {amount}), ")).collect();
     Err(Rejection::new(
         "UnexpectedAdmissionError",
@@ -136,7 +142,8 @@ fn host_ports(pod: &Pod) -> impl Iterator<Item = (&str, &str, i32)> {
     })
 }
 
-fn conflicting_ports(pod: &Pod, others: &[Arc<Pod>]) -> bool {
+/// Whether the pod wants a port of the node that one of the others has.
+pub fn conflicting_ports(pod: &Pod, others: &[Arc<Pod>]) -> bool {
     let everywhere = |ip: &str| ip == "0.0.0.0";
     host_ports(pod).any(|(ip, protocol, port)| {
         others.iter().flat_map(|other| host_ports(other)).any(|(other_ip, other_protocol, other_port)| {
@@ -148,7 +155,7 @@ fn conflicting_ports(pod: &Pod, others: &[Arc<Pod>]) -> bool {
 
 /// What of the node is not enough, and by how much: pods, milli-processors, bytes of memory, of disk, of huge pages. Resources that the
 /// node does not know are ignored, as a static pod's always are.
-fn missing_resources(pod: &Pod, others: &[Arc<Pod>], allocatable: &Allocatable) -> Vec<(String, i64)> {
+fn missing_resources(pod: &Pod, others: &[Arc<Pod>], allocatable: &Allocatable) -> Vec<preemption::Missing> {
     let asked = totals::of_pod(pod, Side::Requests);
     let asked_by_others: Vec<_> = others.iter().map(|other| totals::of_pod(other, Side::Requests)).collect();
     let count = i64::try_from(others.len()).unwrap_or(i64::MAX);

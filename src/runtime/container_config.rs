@@ -11,7 +11,7 @@ use crate::{
         expansion::{self, expand},
         pod as api_pod,
     },
-    runtime::{RuntimeSettings, naming, sandbox_config},
+    runtime::{RuntimeSettings, naming, sandbox_config, signals},
 };
 
 pub mod annotations;
@@ -73,6 +73,8 @@ pub fn container_config(
     let mut labels = sandbox_config::identity_labels(pod);
     labels.insert(crate::api::labels::CONTAINER_NAME.to_owned(), container.name.clone());
     security::verify_non_root(input)?;
+    let stop_signal =
+        container.lifecycle.as_ref().and_then(|l| l.stop_signal.as_ref()).filter(|_| settings.stop_signals);
     Ok(v1::ContainerConfig {
         metadata: Some(v1::ContainerMetadata {
             name: container.name.clone(),
@@ -94,6 +96,7 @@ pub fn container_config(
         stdin: container.stdin.unwrap_or(false),
         stdin_once: container.stdin_once.unwrap_or(false),
         tty: container.tty.unwrap_or(false),
+        stop_signal: stop_signal.map_or(0, |name| signals::number(name)),
         linux: Some(v1::LinuxContainerConfig {
             resources: Some(resources::resources(pod, container, settings)),
             security_context: Some(security::security_context(input)),

@@ -132,8 +132,7 @@ impl RuntimeManager {
                 let pod_name = naming::format_pod(pod);
                 if actions.create_sandbox {
                     // Upstream meets this inside the creation of the sandbox.
-                    let error = format!("failed to generate sandbox config for pod {pod_name:?}: {error}");
-                    self.sandbox_failed(pod, cx, result, &error);
+                    self.sandbox_failed(pod, cx, result, "generate sandbox config", &error);
                 } else {
                     let message = format!("GeneratePodSandboxConfig for pod {pod_name:?} failed: {error}");
                     result.fail("ConfigPodSandbox", uid, reasons::waiting::CONFIG_POD_SANDBOX_ERROR, message);
@@ -146,14 +145,13 @@ impl RuntimeManager {
         }
         result.acted = true;
         if let Err(error) = self.world.files.create_dir_all(Path::new(&config.log_directory), 0o755) {
-            let error = format!("failed to create log directory for pod {:?}: {error}", naming::format_pod(pod));
-            self.sandbox_failed(pod, cx, result, &error);
+            self.sandbox_failed(pod, cx, result, "create log directory", &error.to_string());
             return None;
         }
         let id = match self.cri.run_pod_sandbox(config.clone(), "").await {
             Ok(id) => id,
             Err(error) => {
-                self.sandbox_failed(pod, cx, result, &error.to_string());
+                self.sandbox_failed(pod, cx, result, "create sandbox", &error.to_string());
                 return None;
             }
         };
@@ -173,8 +171,9 @@ impl RuntimeManager {
         Some((id, config))
     }
 
-    fn sandbox_failed(&self, pod: &Pod, cx: &SyncContext<'_>, result: &mut SyncResult, error: &str) {
-        let message = format!("Failed to create sandbox for pod {:?}: {error}", naming::format_pod(pod));
+    /// `step` is what was being done; the event tells only what went wrong.
+    fn sandbox_failed(&self, pod: &Pod, cx: &SyncContext<'_>, result: &mut SyncResult, step: &str, error: &str) {
+        let message = format!("Failed to {step} for pod {:?}: {error}", naming::format_pod(pod));
         let reason = reasons::waiting::CREATE_POD_SANDBOX_ERROR;
         result.fail("CreatePodSandbox", naming::uid(pod), reason, message);
         // A pod that is going away anyway is not worth a warning.

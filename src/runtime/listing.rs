@@ -210,7 +210,7 @@ impl RuntimeManager {
             resources: status.resources,
             user: status.user,
             mounts: status.mounts,
-            stop_signal: status.stop_signal,
+            stop_signal: if self.settings.stop_signals { status.stop_signal } else { 0 },
         }
     }
 

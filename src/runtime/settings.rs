@@ -98,6 +98,8 @@ pub struct RuntimeSettings {
     pub crash_loop_initial: Duration,
     /// Longest crash-loop back-off.
     pub crash_loop_max: Duration,
+    /// The feature gate `ContainerStopSignals`: manifests say how containers are stopped.
+    pub stop_signals: bool,
     /// `--*-dead-containers*` and the minimum age.
     pub gc: ContainerGcPolicy,
     /// Pulls.
@@ -136,6 +138,7 @@ impl RuntimeSettings {
             swap_controller: false,
             crash_loop_initial: backoff::INITIAL,
             crash_loop_max: backoff::MAX,
+            stop_signals: false,
             gc: ContainerGcPolicy::default(),
             images: ImageSettings::default(),
             user_namespace_ids: crate::runtime::userns::STEP,

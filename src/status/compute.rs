@@ -40,6 +40,8 @@ pub struct Inputs<'a> {
     pub probes: &'a dyn Probes,
     /// Now.
     pub now: Timestamp,
+    /// The feature gate `PodReadyToStartContainersCondition`.
+    pub ready_to_start: bool,
 }
 
 /// Reason of a pod that was active for too long.
@@ -131,7 +133,9 @@ fn conditions_of(inputs: &Inputs<'_>, shown: &PodStatus, phase: &str) -> Vec<Pod
     let init = shown.init_container_statuses.as_deref().unwrap_or_default();
     let old = inputs.old.conditions.iter().flatten();
     let mut list: Vec<_> = old.clone().filter(|c| !OWN.contains(&c.type_.as_str())).cloned().collect();
-    list.push(conditions::ready_to_start(pod, !sandbox_decision(pod, inputs.observed).create));
+    if inputs.ready_to_start {
+        list.push(conditions::ready_to_start(pod, !sandbox_decision(pod, inputs.observed).create));
+    }
     let was = old.clone().any(|c| c.type_ == "Initialized" && c.status == "True");
     list.push(conditions::initialized(pod, init, regular, phase, was && inputs.old.start_time.is_some()));
     let containers_ready = conditions::containers_ready(pod, init, regular, phase);
@@ -212,7 +216,9 @@ mod tests {
         .unwrap();
         let look = |observed: &ObservedPod, old: &PodStatus| {
             let (reasons, now) = (ReasonCache::default(), Timestamp::UNIX_EPOCH);
-            let status = status(&Inputs { pod: &pod, observed, old, reasons: &reasons, probes: &NoProbes, now });
+            let inputs =
+                Inputs { pod: &pod, observed, old, reasons: &reasons, probes: &NoProbes, now, ready_to_start: true };
+            let status = status(&inputs);
             let condition = status.conditions.as_ref().unwrap().last().unwrap().clone();
             (format!("{} {} {:?}", condition.type_, condition.status, condition.reason), status)
         };

@@ -134,6 +134,15 @@ pub fn all_restarting(phase: &str, restarting: bool) -> PodCondition {
     make(&Pod::default(), ALL_RESTARTING, restarting, reason, message.to_owned())
 }
 
+/// The type of the condition of pods that the kubelet ended for the good of others.
+pub const DISRUPTION_TARGET: &str = "DisruptionTarget";
+
+/// `DisruptionTarget`: the pod had to make way for a more important one.
+pub fn disruption_target(pod: &Pod) -> PodCondition {
+    let message = "Pod was preempted by Kubelet to accommodate a critical pod.".to_owned();
+    make(pod, DISRUPTION_TARGET, true, condition::TERMINATION_BY_KUBELET, message)
+}
+
 /// The type of the condition of pods whose containers are all restarted.
 pub const ALL_RESTARTING: &str = "AllContainersRestarting";
 

@@ -19,6 +19,7 @@ use crate::{
         StartFailure,
         observed::{self, ObservedContainer, ObservedPod},
         plan::should_restart,
+        signals,
     },
 };
 
@@ -256,6 +257,7 @@ fn present(
         allocated_resources: requests(container),
         resources: Some(resources(container, newest, running)),
         user: newest.user.as_ref().and_then(user),
+        stop_signal: signals::name(newest.stop_signal),
         volume_mounts: match old {
             Some(old) => old.volume_mounts.clone(),
             None => volume_mounts(container),

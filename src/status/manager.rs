@@ -101,6 +101,18 @@ impl StatusManager {
         self.set(pod, status);
     }
 
+    /// A pod that makes way for another: Failed from now on, with a condition that says who ended it.
+    pub fn preempt(&self, pod: &Arc<Pod>, reason: &str, message: &str) {
+        let mut status = self.get(api_pod::uid(pod)).or_else(|| pod.status.clone()).unwrap_or_default();
+        status.phase = Some("Failed".to_owned());
+        status.reason = Some(reason.to_owned());
+        status.message = Some(message.to_owned());
+        let list = status.conditions.get_or_insert_default();
+        list.retain(|condition| condition.type_ != conditions::DISRUPTION_TARGET);
+        list.push(conditions::disruption_target(pod));
+        self.set(pod, status);
+    }
+
     /// A readiness probe has a new result.
     pub fn set_ready(&self, pod: &Arc<Pod>, id: &ContainerId, ready: bool) {
         self.amend(pod, |status| {
@@ -143,7 +155,7 @@ impl StatusManager {
         });
     }
 
-    /// The pod has a new sandbox: containers can be made in it.
+    /// The pod has a new sandbox: containers can be made in it. As upstream, its addresses show at the next sync.
     pub fn set_sandbox_ready(&self, pod: &Arc<Pod>) {
         self.amend(pod, |status| {
             let ready = conditions::ready_to_start(pod, true);

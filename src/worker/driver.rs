@@ -9,7 +9,7 @@ use super::{
     state::{Phase, Subject},
     sync::{self, Outcome},
 };
-use crate::{api::identity, pleg::Stamp};
+use crate::{api::identity, pleg::Stamp, pods::admission};
 
 /// Waiting after an error, before it is stretched.
 const BACK_OFF: Duration = Duration::from_secs(10);
@@ -69,7 +69,8 @@ fn view(workers: &Workers, uid: &str) -> Option<(Phase, Subject)> {
     Some((state.phase(), state.subject().clone()))
 }
 
-/// Whether no namesake is in the way. If one is, the worker is woken when that has ended.
+/// Whether no namesake is in the way, and no pod that still ends has a port of the node that this one wants; admission does not count
+/// those that end. If one is, the worker is woken when that has ended.
 fn may_start(workers: &Workers, uid: &str, subject: &Subject) -> bool {
     let Subject::Wanted(pod) = subject else { return true };
     let mut table = workers.table();
@@ -77,6 +78,15 @@ fn may_start(workers: &Workers, uid: &str, subject: &Subject) -> bool {
     let slots = &table.slots;
     let alive = |other: &str| slots.get(other).is_some_and(|slot| slot.state.phase() == Phase::Sync);
     if !table.names.try_start(&identity::full_name(pod), uid, alive) {
+        return false;
+    }
+    let ending = slots.values().filter_map(|slot| match slot.state.subject() {
+        Subject::Wanted(other) if slot.state.phase() == Phase::Terminating => Some(other.clone()),
+        _ => None,
+    });
+    let began = slots.get(uid).is_some_and(|slot| slot.state.began());
+    if !began && admission::conflicting_ports(pod, &ending.collect::<Vec<_>>()) {
+        table.wait_for_ports.insert(uid.to_owned());
         return false;
     }
     if let Some(slot) = table.slots.get_mut(uid) {
@@ -144,6 +154,7 @@ fn settle(workers: &Workers, uid: &str, phase: Phase, outcome: Outcome) {
     if slot.state.phase() != phase {
         slot.due = None;
         slot.wake();
+        table.ports_are_free();
         return;
     }
     slot.due = match outcome {

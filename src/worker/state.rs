@@ -43,6 +43,8 @@ pub struct WorkerState {
     restart_requested: bool,
     /// The manifest is gone.
     deleted: bool,
+    /// It had to make way: what is left of it may go although its manifest is there.
+    evicted: bool,
     /// It has begun to sync: containers may exist.
     began: bool,
 }
@@ -74,6 +76,7 @@ impl WorkerState {
             shortened: false,
             restart_requested: false,
             deleted: false,
+            evicted: false,
             began: false,
         }
     }
@@ -98,9 +101,9 @@ impl WorkerState {
         self.restart_requested
     }
 
-    /// Whether all that the runtime holds of the pod may go: nobody wants it, and it has ended.
+    /// Whether all that the runtime holds of the pod may go: nobody wants it, or it was evicted, and it has ended.
     pub fn content_may_go(&self) -> bool {
-        self.deleted && matches!(self.phase, Phase::Terminated | Phase::Finished)
+        (self.deleted || self.evicted) && matches!(self.phase, Phase::Terminated | Phase::Finished)
     }
 
     /// The manifest says something new.
@@ -124,6 +127,12 @@ impl WorkerState {
         self.deleted = true;
         self.restart_requested = false;
         self.terminate(grace);
+    }
+
+    /// The pod has to make way for another, with the grace period of its manifest.
+    pub fn evict(&mut self) {
+        self.evicted = true;
+        self.terminate(None);
     }
 
     /// The pod has ended by itself.

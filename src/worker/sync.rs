@@ -49,6 +49,7 @@ impl Workers {
             reasons: &parts.reasons,
             probes: &*parts.prober,
             now: parts.world.clock.now(),
+            ready_to_start: parts.ready_to_start,
         })
     }
 }
@@ -105,7 +106,11 @@ pub(super) async fn sync(workers: &Workers, pod: &Arc<Pod>, synced: Stamp, termi
     }
     parts.prober.add_pod(pod);
     let probes = parts.prober.clone();
-    let sandbox_ready = || parts.status.set_sandbox_ready(pod);
+    let sandbox_ready = || {
+        if parts.ready_to_start {
+            parts.status.set_sandbox_ready(pod);
+        }
+    };
     let cx = SyncContext { probes: &*probes, terminating, sandbox_ready: &sandbox_ready };
     let result = parts.runtime.sync_pod(pod, &observed, cx).await;
     parts.reasons.update(uid, &result.starts);

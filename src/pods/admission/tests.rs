@@ -86,7 +86,10 @@ const PREEMPTION: &str = "Unexpected error while attempting to recover from admi
 fn pods(#[case] spec: Value, #[case] others: &[Value], #[case] told: &str) {
     let others: Vec<Arc<Pod>> = others.iter().map(|other| Arc::new(pod(other.clone()))).collect();
     let said = match admit(&pod(spec), &others, &node()) {
-        Ok(()) => String::new(),
+        Ok(victims) => {
+            assert!(victims.is_empty(), "nobody has a priority");
+            String::new()
+        }
         Err(rejection) => format!("{}: {}", rejection.reason, rejection.message),
     };
     assert_eq!(said, told.replace("PREEMPTION", PREEMPTION));
@@ -97,4 +100,41 @@ fn the_os_label_is_the_pods_own() {
     let mut labelled = pod(json!({}));
     labelled.metadata.labels = Some(BTreeMap::from([("kubernetes.io/os".to_owned(), "windows".to_owned())]));
     assert_eq!(admit(&labelled, &[], &node()).unwrap_err().reason, "PodOSSelectorNodeLabelDoesNotMatch");
+}
+
+fn ranked(name: &str, priority: i32, requests: Value, limits: Value) -> Arc<Pod> {
+    let resources = json!({"requests": requests, "limits": limits});
+    let mut pod =
+        pod(json!({"priority": priority, "containers": [{"name": "c", "image": "i", "resources": resources}]}));
+    pod.metadata.name = Some(name.to_owned());
+    Arc::new(pod)
+}
+
+/// Who makes way: only lower priorities, the cheapest class first, no more than needed, the smaller of two.
+#[rstest]
+#[case::enough_room("1", 10, "fits")]
+#[case::the_small_burstable_goes("1200m", 10, "small")]
+#[case::the_large_burstable_is_enough_by_itself("1700m", 10, "large")]
+#[case::both_and_the_guaranteed_last("3", 10, "large small sure")]
+#[case::equals_stay("1200m", 5, "[(res: cpu, q: 200), ]")]
+#[case::not_even_all_are_enough("9", 10, "[(res: cpu, q: 6000), ]")]
+fn preemption(#[case] cpu: &str, #[case] priority: i32, #[case] told: &str) {
+    let others = [
+        ranked("none", 5, json!({}), json!({})),
+        ranked("sure", 5, json!({"cpu": "1", "memory": "1Mi"}), json!({"cpu": "1", "memory": "1Mi"})),
+        ranked("large", 5, json!({"cpu": "700m"}), json!({})),
+        ranked("small", 5, json!({"cpu": "300m"}), json!({})),
+        ranked("above", 20, json!({"cpu": "0"}), json!({})),
+    ];
+    let mut node = node();
+    node.allocatable = Allocatable { milli_cpu: 3000, memory: 1 << 30, pods: 10 };
+    let newcomer = ranked("new", priority, json!({"cpu": cpu}), json!({}));
+    let told = if told == "fits" { "" } else { told };
+    match admit(&newcomer, &others, &node) {
+        Ok(victims) => {
+            let names: Vec<&str> = victims.iter().filter_map(|pod| pod.metadata.name.as_deref()).collect();
+            assert_eq!(names.join(" "), told);
+        }
+        Err(rejection) => assert_eq!(rejection.message, format!("{PREEMPTION}{told}")),
+    }
 }
