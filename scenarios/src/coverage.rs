@@ -63,10 +63,7 @@ impl Spec {
         let mut matching = found.filter(|(file, text, _)| {
             fake_cri::shell::matches(file, self.name()) && fake_cri::shell::matches(text, self.text)
         });
-        match matching.next() {
-            Some((_, _, decision)) if decision != "open" => Decision::Decided(decision),
-            _ => Decision::Open,
-        }
+        matching.next().map_or(Decision::Open, |(_, _, decision)| Decision::Decided(decision))
     }
 }
 
@@ -136,6 +133,28 @@ mod tests {
         assert!(spec.is_named("init_container: should wait > long"));
         assert!(!spec.is_named("init_container: wait > long"), "half a group");
         assert!(!spec.is_named("pods.go: should wait > long"));
+    }
+
+    /// A new spec wants a scenario, or a line that says why it has none.
+    #[test]
+    fn every_spec_is_decided() {
+        let scenarios = corpus::embedded().expect("a corpus");
+        let open = decide(&scenarios).into_iter().filter(|(_, decision)| *decision == Decision::Open);
+        let open: Vec<String> = open.map(|(spec, _)| format!("{}: {}", spec.name(), spec.text)).collect();
+        assert!(open.is_empty(), "{}", open.join("\n"));
+    }
+
+    /// A line of a scenario or of the decisions that no spec answers to is a slip of the pen.
+    #[test]
+    fn every_decision_is_needed() {
+        let specs = specs();
+        let rows = DECISIONS.lines().filter(|line| !line.starts_with('#'));
+        for (row, mut fields) in rows.map(|row| (row, row.split('\t'))) {
+            let (Some(file), Some(text)) = (fields.next(), fields.next()) else { panic!("{row}: not a decision") };
+            let said =
+                |spec: &&Spec| fake_cri::shell::matches(file, spec.name()) && fake_cri::shell::matches(text, spec.text);
+            assert!(specs.iter().any(|spec| said(&spec)), "{row}: no such spec");
+        }
     }
 
     #[test]
