@@ -127,7 +127,7 @@ fn preemption(#[case] cpu: &str, #[case] priority: i32, #[case] told: &str) {
         ranked("above", 20, json!({"cpu": "0"}), json!({})),
     ];
     let mut node = node();
-    node.allocatable = Allocatable { milli_cpu: 3000, memory: 1 << 30, pods: 10 };
+    node.allocatable = Allocatable { milli_cpu: 3000, pods: 10, ..node.allocatable };
     let newcomer = ranked("new", priority, json!({"cpu": cpu}), json!({}));
     let told = if told == "fits" { "" } else { told };
     match admit(&newcomer, &others, &node) {
