@@ -2,6 +2,7 @@
 //! unknown fields dropped, type errors in Go's words. Includes v1 defaulting, as the decoder does; checks nothing else.
 
 mod check;
+mod json;
 mod time;
 mod yaml;
 
@@ -56,7 +57,7 @@ pub struct UnknownField {
 /// See [`DecodeError`]; `couldn't parse as pod(<error>)` is the caller's to put around it.
 pub fn manifest(bytes: &[u8]) -> Result<Pod, DecodeError> {
     let value = yaml::document(bytes)?;
-    match kind(&value)? {
+    match kind_in(&value, bytes)? {
         Kind::Pod => pod(&value),
         Kind::PodList => Err(DecodeError::NotAPod("&core.PodList{}".to_owned())),
         Kind::Other(kind) => Err(DecodeError::NotAPod(format!("&core.{kind}{{}}"))),
@@ -69,7 +70,7 @@ pub fn manifest(bytes: &[u8]) -> Result<Pod, DecodeError> {
 /// See [`DecodeError`].
 pub fn list(bytes: &[u8]) -> Result<Vec<Pod>, DecodeError> {
     let value = yaml::document(bytes)?;
-    match kind(&value)? {
+    match kind_in(&value, bytes)? {
         Kind::PodList => {
             let list = check::clean(&value, &schema::POD_LIST)?;
             let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -94,7 +95,7 @@ pub fn manifest_or_list(bytes: &[u8]) -> Result<Vec<Pod>, NeitherError> {
 /// The fields of a manifest that would be dropped silently. Nothing for bytes that are not a pod or a list of pods.
 pub fn unknown_fields(bytes: &[u8]) -> Vec<UnknownField> {
     let Ok(value) = yaml::document(bytes) else { return Vec::new() };
-    match kind(&value) {
+    match kind_in(&value, bytes) {
         Ok(Kind::Pod) => check::unknown(&value, &schema::POD),
         Ok(Kind::PodList) => check::unknown(&value, &schema::POD_LIST),
         _ => Vec::new(),
@@ -117,7 +118,7 @@ pub fn second_document(bytes: &[u8]) -> Option<usize> {
 /// Where the value stands whose type or text the decoder refuses: `spec.containers[1].image`.
 pub fn refused_at(bytes: &[u8]) -> Option<String> {
     let value = yaml::document(bytes).ok()?;
-    match kind(&value) {
+    match kind_in(&value, bytes) {
         Ok(Kind::Pod) => check::refused_at(&value, &schema::POD),
         Ok(Kind::PodList) => check::refused_at(&value, &schema::POD_LIST),
         _ => None,
@@ -141,8 +142,9 @@ enum Kind {
     Other(String),
 }
 
-/// Finds the type by `apiVersion` and `kind`; the error texts are the scheme's.
-fn kind(value: &Value) -> Result<Kind, DecodeError> {
+/// Finds the type by `apiVersion` and `kind`; the error texts are the scheme's, and quote the document as it came.
+fn kind_in(value: &Value, bytes: &[u8]) -> Result<Kind, DecodeError> {
+    let shown = || yaml::json_text(bytes).unwrap_or_else(|| gojson::plain(value));
     let text = |key: &str| match value.get(key) {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.clone()),
@@ -160,10 +162,10 @@ fn kind(value: &Value) -> Result<Kind, DecodeError> {
     }
     let (version, kind) = (text("apiVersion")?, text("kind")?);
     if kind.is_empty() {
-        return Err(DecodeError::Type(format!("Object 'Kind' is missing in '{}'", gojson::plain(value))));
+        return Err(DecodeError::Type(format!("Object 'Kind' is missing in '{}'", shown())));
     }
     if version.is_empty() {
-        return Err(DecodeError::Type(format!("Object 'apiVersion' is missing in '{}'", gojson::plain(value))));
+        return Err(DecodeError::Type(format!("Object 'apiVersion' is missing in '{}'", shown())));
     }
     match (version.as_str(), kind.as_str()) {
         ("v1", "Pod") => Ok(Kind::Pod),

@@ -195,12 +195,8 @@ fn write_shape(out: &mut String, value: Option<&Value>, shape: &Shape) {
 
 fn write_quantity(out: &mut String, value: Option<&Value>) {
     let text = match value {
-        Some(Value::String(text)) => {
-            Quantity::parse(text.trim()).map_or_else(|_| text.clone(), |quantity| quantity.to_string())
-        }
-        Some(other) => {
-            Quantity::parse(&other.to_string()).map_or_else(|_| other.to_string(), |quantity| quantity.to_string())
-        }
+        Some(Value::String(text)) => Quantity::shown(text),
+        Some(other) => Quantity::shown(&other.to_string()),
         None => "0".to_owned(),
     };
     write_string(out, &text);

@@ -91,7 +91,8 @@ impl Quantity {
             return Err(QuantityError::Format);
         }
         let (base, power, format) = interpret(suffix).ok_or(QuantityError::Suffix)?;
-        if whole.is_empty() && fraction.is_empty() {
+        // A point alone is nothing, and Go takes it.
+        if whole.is_empty() && fraction.is_empty() && !rest.starts_with('.') {
             return Err(QuantityError::Numeric);
         }
         let magnitude = magnitude(whole, fraction, base, power);
@@ -103,6 +104,16 @@ impl Quantity {
     /// Reads the API type; an unreadable one counts as zero (decoding has refused those).
     pub fn of(quantity: &ApiQuantity) -> Self {
         Self::parse(&quantity.0).unwrap_or(Self::ZERO)
+    }
+
+    /// As Go shows it: what it reads quickly and finds canonical it leaves as it is written, signs and leading zeros included.
+    pub fn shown(text: &str) -> String {
+        let text = text.trim();
+        match Self::parse(text) {
+            Err(_) => text.to_owned(),
+            Ok(_) if is_left_as_written(text) => text.to_owned(),
+            Ok(parsed) => parsed.to_string(),
+        }
     }
 
     /// The API type, in canonical form.
@@ -128,6 +139,11 @@ impl Quantity {
     /// Whether it is a whole number of thousandths.
     pub fn is_whole_milli(self) -> bool {
         self.nanos % 1_000_000 == 0
+    }
+
+    /// Whether it is a whole number of units.
+    pub fn is_whole(self) -> bool {
+        self.nanos % NANO == 0
     }
 
     /// Zero, whatever the suffix.
@@ -198,6 +214,26 @@ fn interpret(suffix: &str) -> Option<(u32, i64, Format)> {
     }
     let exponent = suffix.strip_prefix(['e', 'E'])?;
     exponent.parse::<i64>().ok().map(|power| (10, power, Format::DecimalExponent))
+}
+
+/// Go's shortcut: up to 18 digits, a power that is a multiple of three (or ten, of two), and neither zeros to strip nor a zero in front.
+fn is_left_as_written(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let number = unsigned.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let (number, suffix) = unsigned.split_at(number);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let Some((base, power, _)) = interpret(suffix) else { return false };
+    let digits = i64::try_from(whole.len() + fraction.len()).unwrap_or(i64::MAX);
+    if base == 2 {
+        let room = 15 - digits - power * 3 / 10 - 1;
+        let value = whole.parse::<i64>().unwrap_or(0);
+        return fraction.is_empty() && room >= 0 && value & 7 != 0;
+    }
+    let scale = power.saturating_sub(i64::try_from(fraction.len()).unwrap_or(i64::MAX));
+    let shifted = format!("{whole}{fraction}");
+    digits <= 18 && scale >= -9 && scale % 3 == 0 && !shifted.ends_with("000") && !shifted.starts_with('0')
 }
 
 /// The unsigned amount in nano-units, rounded up and capped.

@@ -47,6 +47,8 @@ pub(super) fn refused_at(value: &Value, of: &'static Type) -> Option<String> {
 struct Walk {
     /// The fields on the way, with the index where one is a list.
     path: Vec<(&'static str, Option<usize>)>,
+    /// How many struct fields deep, by the length of the path there, and the Go name of the embedded struct that holds it.
+    embedded: Vec<(usize, &'static str)>,
     /// The first wrong type, and where it stands.
     first: Option<(String, String)>,
 }
@@ -60,9 +62,14 @@ impl Walk {
             if inner.is_null() {
                 continue;
             }
+            let embedded = embedded(of, field.name);
+            self.embedded.extend(embedded.map(|name| (self.path.len(), name)));
             self.path.push((field.name, None));
             let read = self.shape(inner, &field.shape, of)?;
             self.path.pop();
+            if embedded.is_some() {
+                self.embedded.pop();
+            }
             if let Some(read) = read.filter(|read| field.omit != Omit::Empty || !zero(read)) {
                 out.insert(field.name.to_owned(), read);
             }
@@ -77,7 +84,9 @@ impl Walk {
             Shape::Int32 => self.int(value, i64::from(i32::MIN)..=i64::from(i32::MAX), "int32", of),
             Shape::Int64 => self.int(value, i64::MIN..=i64::MAX, "int64", of),
             Shape::IntOrString if value.is_string() => Some(value.clone()),
-            Shape::IntOrString => self.int(value, i64::from(i32::MIN)..=i64::from(i32::MAX), "int32", of),
+            Shape::IntOrString => {
+                self.own(|walk| walk.int(value, i64::from(i32::MIN)..=i64::from(i32::MAX), "int32", of))?
+            }
             Shape::Quantity => Some(quantity(value)?),
             Shape::Time => self.time(value, of)?,
             Shape::Raw => Some(value.clone()),
@@ -174,9 +183,19 @@ impl Walk {
     fn time(&mut self, value: &Value, of: &'static Type) -> Result<Option<Value>, DecodeError> {
         match value.as_str() {
             Some(text) => time::check(text).map_err(DecodeError::Field).map(|()| Some(value.clone())),
+            None => self.own(|walk| walk.wrong(value, "string", of)),
+        }
+    }
+
+    /// A value that reads itself: what is wrong with it ends the decoding, and is told before all that was wrong before.
+    fn own(&mut self, read: impl FnOnce(&mut Self) -> Option<Value>) -> Result<Option<Value>, DecodeError> {
+        let before = self.first.take();
+        let read = read(self);
+        match self.first.take() {
+            Some((text, _)) => Err(DecodeError::Field(text)),
             None => {
-                self.wrong(value, "string", of);
-                Err(DecodeError::Field(self.first.take().unwrap_or_default().0))
+                self.first = before;
+                Ok(read)
             }
         }
     }
@@ -187,7 +206,11 @@ impl Walk {
 
     fn wrong_text(&mut self, what: &str, go: &str, of: &'static Type) -> Option<Value> {
         if self.first.is_none() {
-            let path = self.path.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(".");
+            let mut path: Vec<&str> = self.path.iter().map(|(name, _)| *name).collect();
+            for (at, name) in self.embedded.iter().rev() {
+                path.insert(*at, name);
+            }
+            let path = path.join(".");
             let text = format!("json: cannot unmarshal {what} into Go struct field {}.{path} of type {go}", of.name);
             self.first = Some((text, self.exact()));
         }
@@ -200,6 +223,27 @@ impl Walk {
             None => (*name).to_owned(),
         });
         steps.collect::<Vec<_>>().join(".")
+    }
+}
+
+/// The struct embedded in Go's type that has this field; Go names it in the paths of its errors.
+fn embedded(of: &Type, field: &str) -> Option<&'static str> {
+    match (of.name, field) {
+        ("Volume", "name") | ("EphemeralContainer", "targetContainerName") => None,
+        ("Volume", _) => Some("VolumeSource"),
+        ("EphemeralContainer", _) => Some("EphemeralContainerCommon"),
+        ("Probe", "exec" | "httpGet" | "tcpSocket" | "grpc") => Some("ProbeHandler"),
+        (
+            "ConfigMapEnvSource"
+            | "SecretEnvSource"
+            | "ConfigMapKeySelector"
+            | "SecretKeySelector"
+            | "ConfigMapProjection"
+            | "SecretProjection"
+            | "ConfigMapVolumeSource",
+            "name",
+        ) => Some("LocalObjectReference"),
+        _ => None,
     }
 }
 

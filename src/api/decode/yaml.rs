@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::DecodeError;
+use super::{DecodeError, json};
 
 /// More nodes than this, aliases expanded, is not a pod: stops alias bombs early.
 const MAX_NODES: usize = 50_000;
@@ -13,8 +13,10 @@ pub(super) fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if text.trim_start().starts_with('{') {
-        return serde_json::from_str(text)
-            .map_err(|error| DecodeError::Syntax(format!("couldn't get version/kind; json parse error: {error}")));
+        return serde_json::from_str(text).map_err(|error| {
+            let why = json::complaint(text).unwrap_or_else(|| error.to_string());
+            DecodeError::Syntax(format!("couldn't get version/kind; json parse error: {why}"))
+        });
     }
     let first = first_document(text);
     if first.trim().is_empty() {
@@ -32,6 +34,12 @@ pub(super) fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
         DecodeError::Syntax(format!("yaml: {line}{}", in_upstreams_words(&error.to_string())))
     })?;
     Ok(sorted(value))
+}
+
+/// The bytes themselves, if they are JSON already.
+pub(super) fn json_text(bytes: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
+    text.trim_start().starts_with('{').then(|| text.into_owned())
 }
 
 /// The parser's message as people know it from Go's YAML library, in one line and without the position.

@@ -1,5 +1,7 @@
 //! Affinity rules and label selectors.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{
     Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, WeightedPodAffinityTerm,
 };
@@ -148,10 +150,51 @@ fn pod_term(out: &mut Errors, path: &str, term: &PodAffinityTerm) {
         invalid_each(out, &format!("{path}.namespace"), namespace, names::label(namespace));
     }
     let at = format!("{path}.topologyKey");
+    let none = Vec::new();
+    label_keys(
+        out,
+        path,
+        term.match_label_keys.as_ref().unwrap_or(&none),
+        term.mismatch_label_keys.as_ref().unwrap_or(&none),
+        term.label_selector.as_ref(),
+    );
     if term.topology_key.is_empty() {
         out.push(FieldError::required(&at, "can not be empty"));
-    } else {
-        invalid_each(out, &at, &term.topology_key, names::qualified(&term.topology_key));
+    }
+    invalid_each(out, &at, &term.topology_key, names::qualified(&term.topology_key));
+}
+
+/// Checks `matchLabelKeys` and `mismatchLabelKeys` against the selector that they add to.
+pub(super) fn label_keys(
+    out: &mut Errors,
+    path: &str,
+    matching: &[String],
+    mismatching: &[String],
+    selector: Option<&LabelSelector>,
+) {
+    for (field, keys) in [("matchLabelKeys", matching), ("mismatchLabelKeys", mismatching)] {
+        let at = format!("{path}.{field}");
+        if selector.is_none() && !keys.is_empty() {
+            out.push(FieldError::forbidden(&at, "must not be specified when labelSelector is not set"));
+            continue;
+        }
+        for (index, key) in keys.iter().enumerate() {
+            invalid_each(out, &format!("{at}[{index}]"), key, names::qualified(key));
+        }
+    }
+    if let Some(selector) = selector {
+        let mut known: BTreeSet<&str> = selector.match_labels.iter().flatten().map(|(key, _)| key.as_str()).collect();
+        for key in selector.match_expressions.iter().flatten().map(|expression| expression.key.as_str()) {
+            // Upstream has merged the keys into the selector before: here they stand there twice.
+            if let (Some(index), false) = (matching.iter().rposition(|own| own == key), known.insert(key)) {
+                let why = "exists in both matchLabelKeys and labelSelector";
+                out.push(FieldError::invalid(&format!("{path}[{index}]"), key, why));
+            }
+        }
+    }
+    for (index, key) in matching.iter().enumerate().filter(|(_, key)| mismatching.contains(key)) {
+        let why = "exists in both matchLabelKeys and mismatchLabelKeys";
+        out.push(FieldError::invalid(&format!("{path}.matchLabelKeys[{index}]"), key, why));
     }
 }
 

@@ -1,4 +1,6 @@
-//! Containers: what app and init containers share, and what each kind may not have.
+//! Containers: what all kinds of them share, and what app and init containers may not have.
+
+mod ephemeral;
 
 use std::collections::BTreeSet;
 
@@ -29,6 +31,7 @@ pub(super) fn check(out: &mut Errors, pod: &Pod, volumes: &Volumes<'_>) {
     }
     host_ports(out, path, &spec.containers, 0);
     inits(out, pod, volumes, names);
+    ephemeral::check(out, pod, volumes);
 }
 
 fn inits<'a>(out: &mut Errors, pod: &'a Pod, volumes: &Volumes<'_>, mut names: BTreeSet<&'a str>) {
@@ -56,7 +59,7 @@ fn inits<'a>(out: &mut Errors, pod: &'a Pod, volumes: &Volumes<'_>, mut names: B
             }
             restart::init_resize(out, &path, container);
         }
-        restart::policy(out, &path, container);
+        restart::init_policy(out, &path, container);
     }
 }
 
@@ -133,7 +136,7 @@ fn host_ports(out: &mut Errors, path: &str, containers: &[Container], first: usi
 }
 
 fn hooks_and_probes(out: &mut Errors, path: &str, container: &Container, pod: &Pod) {
-    let os = pod::spec(pod).os.as_ref().map_or("", |os| os.name.as_str());
+    let os = pod::spec(pod).os.as_ref().map(|os| os.name.as_str());
     if let Some(lifecycle) = &container.lifecycle {
         let grace = pod::termination_grace_seconds(pod);
         handlers::lifecycle(out, &format!("{path}.lifecycle"), lifecycle, grace, os);

@@ -26,11 +26,11 @@ pub(super) fn check(out: &mut Errors, path: &str, container: &Container) {
         let mut sources = 0;
         if let Some(reference) = &source.config_map_ref {
             sources += 1;
-            require(out, &format!("{path}.configMapRef.name"), &reference.name);
+            object_name(out, &format!("{path}.configMapRef.name"), &reference.name);
         }
         if let Some(reference) = &source.secret_ref {
             sources += 1;
-            require(out, &format!("{path}.secretRef.name"), &reference.name);
+            object_name(out, &format!("{path}.secretRef.name"), &reference.name);
         }
         // Upstream gives these the path of the whole list.
         if sources == 0 {
@@ -38,6 +38,17 @@ pub(super) fn check(out: &mut Errors, path: &str, container: &Container) {
         } else if sources > 1 {
             out.push(FieldError::invalid(&all, "", "may not have more than one field specified at a time"));
         }
+    }
+}
+
+fn object_name(out: &mut Errors, path: &str, name: &str) {
+    if require(out, path, name) {
+        // It may be the beginning of a name: a hyphen at its end counts as a letter.
+        let masked = match name.strip_suffix('-') {
+            Some(start) if !start.is_empty() => format!("{start}a"),
+            _ => name.to_owned(),
+        };
+        invalid_each(out, path, name, names::subdomain(&masked));
     }
 }
 
@@ -58,7 +69,7 @@ fn value_from(out: &mut Errors, path: &str, variable: &EnvVar, source: &EnvVarSo
     for (field, selector) in keys {
         let Some((name, key)) = selector else { continue };
         sources += 1;
-        require(out, &format!("{path}.{field}.name"), name);
+        invalid_each(out, &format!("{path}.{field}.name"), name, names::subdomain(name));
         if require(out, &format!("{path}.{field}.key"), key) {
             invalid_each(out, &format!("{path}.{field}.key"), key, names::config_map_key(key));
         }
@@ -85,10 +96,13 @@ fn file_key(out: &mut Errors, path: &str, selector: &FileKeySelector) {
     if require(out, &key, &selector.key) {
         invalid_each(out, &key, &selector.key, names::env_name(&selector.key));
     }
-    require(out, &format!("{path}.volumeName"), &selector.volume_name);
+    let at = format!("{path}.volumeName");
+    if require(out, &at, &selector.volume_name) {
+        invalid_each(out, &at, &selector.volume_name, names::label(&selector.volume_name));
+    }
     let at = format!("{path}.path");
     if require(out, &at, &selector.path) {
-        volumes::local_path(out, &at, &selector.path);
+        volumes::no_backsteps(out, &at, &selector.path);
     }
 }
 
@@ -96,14 +110,19 @@ fn file_key(out: &mut Errors, path: &str, selector: &FileKeySelector) {
 pub(super) fn file_key_volumes(out: &mut Errors, pod: &Pod) {
     let volumes: &[_] = pod::spec(pod).volumes.as_deref().unwrap_or_default();
     let inits = pod::init_containers(pod);
-    for each in pod::app_containers(pod).chain(inits) {
+    let lists = pod::app_containers(pod).chain(inits).map(|each| {
         let list = if each.kind == pod::ContainerKind::Init { "initContainers" } else { "containers" };
-        for (index, variable) in each.container.env.iter().flatten().enumerate() {
+        (list, each.index, each.container.env.as_deref())
+    });
+    let ephemeral = pod::spec(pod).ephemeral_containers.iter().flatten().enumerate();
+    let ephemeral = ephemeral.map(|(index, each)| ("ephemeralContainers", index, each.env.as_deref()));
+    for (list, at, env) in lists.chain(ephemeral) {
+        for (index, variable) in env.into_iter().flatten().enumerate() {
             let Some(selector) = variable.value_from.as_ref().and_then(|from| from.file_key_ref.as_ref()) else {
                 continue;
             };
             let name = &selector.volume_name;
-            let path = format!("spec.{list}[{}].env[{index}].valueFrom.fileKeyRef.volumeName", each.index);
+            let path = format!("spec.{list}[{at}].env[{index}].valueFrom.fileKeyRef.volumeName");
             match volumes.iter().find(|volume| volume.name == *name) {
                 None => out.push(FieldError::not_found(&path, name, "")),
                 Some(volume) if volume.empty_dir.is_none() => {

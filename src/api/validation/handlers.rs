@@ -60,7 +60,7 @@ pub(super) fn probe(out: &mut Errors, path: &str, probe: &Probe, kind: ProbeKind
 }
 
 /// Checks a container's hooks and stop signal. `grace` is the pod's termination grace period in seconds.
-pub(super) fn lifecycle(out: &mut Errors, path: &str, lifecycle: &Lifecycle, grace: i64, os: &str) {
+pub(super) fn lifecycle(out: &mut Errors, path: &str, lifecycle: &Lifecycle, grace: i64, os: Option<&str>) {
     for (field, handler) in [("postStart", &lifecycle.post_start), ("preStop", &lifecycle.pre_stop)] {
         if let Some(handler) = handler {
             hook(out, &format!("{path}.{field}"), handler, grace);
@@ -69,17 +69,19 @@ pub(super) fn lifecycle(out: &mut Errors, path: &str, lifecycle: &Lifecycle, gra
     if let Some(signal) = &lifecycle.stop_signal {
         let path = format!("{path}.stopSignal");
         match os {
-            "" => {
+            None => {
                 out.push(FieldError::forbidden(&path, "may not be set for containers with empty `spec.os.name`"));
             }
-            "windows" => {
+            Some("windows") => {
                 one_of(out, &path, signal, &["SIGKILL", "SIGTERM"]);
             }
-            _ => {
+            Some("linux") => {
                 let known = signals();
                 let known: Vec<&str> = known.iter().map(String::as_str).collect();
                 one_of(out, &path, signal, &known);
             }
+            // A system that is none is told where it is named.
+            _ => {}
         }
     }
 }

@@ -39,6 +39,17 @@ pub(super) fn check(out: &mut Errors, meta: &ObjectMeta) {
     }
     owners(out, meta);
     finalizers(out, meta);
+    for (index, managed) in meta.managed_fields.iter().flatten().enumerate() {
+        let path = format!("metadata.managedFields[{index}]");
+        if !matches!(text(&managed.operation), "Apply" | "Update") {
+            let why = "must be `Apply` or `Update`";
+            out.push(FieldError::invalid(&format!("{path}.operation"), text(&managed.operation), why));
+        }
+        if !matches!(text(&managed.fields_type), "" | "FieldsV1") {
+            let why = "must be `FieldsV1`";
+            out.push(FieldError::invalid(&format!("{path}.fieldsType"), text(&managed.fields_type), why));
+        }
+    }
 }
 
 /// Checks a label map: keys are qualified names, values label values; all errors carry the map's path.
@@ -51,7 +62,7 @@ pub(super) fn labels(out: &mut Errors, path: &str, labels: Option<&BTreeMap<Stri
 
 fn owners(out: &mut Errors, meta: &ObjectMeta) {
     let path = "metadata.ownerReferences";
-    let mut controllers = 0;
+    let mut controller: Option<String> = None;
     for owner in meta.owner_references.iter().flatten() {
         if owner.api_version.rsplit('/').next().unwrap_or_default().is_empty() {
             out.push(FieldError::invalid(
@@ -65,10 +76,19 @@ fn owners(out: &mut Errors, meta: &ObjectMeta) {
                 out.push(FieldError::invalid(&format!("{path}.{field}"), value, "must not be empty"));
             }
         }
-        controllers += usize::from(owner.controller == Some(true));
-    }
-    if controllers > 1 {
-        out.push(FieldError::invalid(path, "", "Only one reference can have Controller set to true"));
+        if owner.controller == Some(true) {
+            let name = format!("{}/{}", owner.kind, owner.name);
+            match &controller {
+                None => controller = Some(name),
+                Some(first) => out.push(FieldError::invalid_raw(
+                    path,
+                    serde_json::json!(meta.owner_references),
+                    format!(
+                        "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {name}"
+                    ),
+                )),
+            }
+        }
     }
 }
 

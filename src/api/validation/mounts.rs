@@ -33,7 +33,7 @@ pub(super) fn check(out: &mut Errors, path: &str, container: &Container, volumes
                 "must not already exist in volumeDevices",
             ));
         }
-        if devices.iter().any(|device| device.device_path == mount.mount_path) {
+        if last_paths(devices.iter().map(|d| (&d.name, &d.device_path))).contains(&mount.mount_path) {
             out.push(FieldError::invalid(
                 &format!("{at}.mountPath"),
                 &mount.mount_path,
@@ -43,6 +43,11 @@ pub(super) fn check(out: &mut Errors, path: &str, container: &Container, volumes
         options(out, &all, &at, mount, container);
     }
     block_devices(out, path, container, volumes);
+}
+
+/// The paths that upstream compares with: of several of one name the last.
+fn last_paths<'a>(named: impl Iterator<Item = (&'a String, &'a String)>) -> BTreeSet<&'a String> {
+    named.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 /// The rest of a mount; upstream leaves the index out of most of these paths.
@@ -116,7 +121,7 @@ fn block_devices(out: &mut Errors, path: &str, container: &Container, volumes: &
         if paths.contains(device.device_path.as_str()) {
             out.push(FieldError::invalid(&device_path, &device.device_path, "must be unique"));
         }
-        if device.device_path.split('/').any(|part| part == "..") {
+        if !device.device_path.is_empty() && device.device_path.split('/').any(|part| part == "..") {
             out.push(FieldError::invalid(&device_path, &device.device_path, "can not contain backsteps ('..')"));
         } else {
             paths.insert(device.device_path.as_str());
@@ -124,13 +129,15 @@ fn block_devices(out: &mut Errors, path: &str, container: &Container, volumes: &
         if mounts.iter().any(|mount| mount.name == device.name) {
             out.push(FieldError::invalid(&name_path, &device.name, "must not already exist in volumeMounts"));
         }
-        if mounts.iter().any(|mount| mount.mount_path == device.device_path) {
+        if last_paths(mounts.iter().map(|m| (&m.name, &m.mount_path))).contains(&device.device_path) {
             out.push(FieldError::invalid(
                 &device_path,
                 &device.device_path,
                 "must not already exist as a path in volumeMounts",
             ));
         }
-        names.insert(device.name.as_str());
+        if !device.name.is_empty() {
+            names.insert(device.name.as_str());
+        }
     }
 }

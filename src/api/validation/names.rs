@@ -32,6 +32,11 @@ fn too_long(max: usize) -> String {
     format!("must be no more than {max} characters")
 }
 
+/// The same of what goes by the newer rules of labels.
+fn too_many_bytes(max: usize) -> String {
+    format!("must be no more than {max} bytes")
+}
+
 fn is_subdomain(text: &str) -> bool {
     text.split('.').all(|part| framed(part, lower, b"-"))
 }
@@ -82,20 +87,25 @@ pub(super) fn qualified(text: &str) -> Vec<String> {
             if prefix.is_empty() {
                 out.push("prefix part must be non-empty".to_owned());
             } else {
-                out.extend(subdomain(prefix).into_iter().map(|text| format!("prefix part {text}")));
+                if prefix.len() > 253 {
+                    out.push(format!("prefix part {}", too_many_bytes(253)));
+                }
+                if !is_subdomain(prefix) {
+                    out.push(format!("prefix part {SUBDOMAIN}"));
+                }
             }
             *name
         }
         _ => {
             return vec![format!(
-                "a qualified name {QUALIFIED} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+                "a valid label key {QUALIFIED} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
             )];
         }
     };
     if name.is_empty() {
         out.push("name part must be non-empty".to_owned());
     } else if name.len() > 63 {
-        out.push(format!("name part {}", too_long(63)));
+        out.push(format!("name part {}", too_many_bytes(63)));
     }
     if !framed(name, |byte| byte.is_ascii_alphanumeric(), b"-_.") {
         out.push(format!("name part {QUALIFIED}"));
@@ -107,7 +117,7 @@ pub(super) fn qualified(text: &str) -> Vec<String> {
 pub(super) fn label_value(text: &str) -> Vec<String> {
     let mut out = Vec::new();
     if text.len() > 63 {
-        out.push(too_long(63));
+        out.push(too_many_bytes(63));
     }
     if !text.is_empty() && !framed(text, |byte| byte.is_ascii_alphanumeric(), b"-_.") {
         out.push(LABEL_VALUE.to_owned());

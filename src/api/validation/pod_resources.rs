@@ -44,7 +44,7 @@ pub(super) fn check(out: &mut Errors, pod: &Pod) {
 }
 
 fn name(out: &mut Errors, path: &str, name: &str) {
-    if !totals::is_pod_level(name) {
+    if resources::any_name(out, path, name) && !totals::is_pod_level(name) {
         out.push(FieldError::not_supported(path, name, &["cpu", "hugepages-", "memory"]));
     }
 }

@@ -68,17 +68,16 @@ pub(super) fn requirements(
     for (name, request) in requests {
         let one = BTreeMap::from([(name.clone(), request.clone())]);
         list(out, &all, &one, name_check);
+        let shown = Quantity::shown(&request.0);
         let request = Quantity::of(request);
-        match limits.get(name).map(Quantity::of) {
-            Some(limit) if request != limit && !overcommits(name) => out.push(FieldError::invalid(
+        match limits.get(name).map(|limit| (Quantity::of(limit), Quantity::shown(&limit.0))) {
+            Some((limit, most)) if request != limit && !overcommits(name) => {
+                out.push(FieldError::invalid(&all, &shown, format!("must be equal to {name} limit of {most}")));
+            }
+            Some((limit, most)) if request > limit => out.push(FieldError::invalid(
                 &all,
-                &request.to_string(),
-                format!("must be equal to {name} limit of {limit}"),
-            )),
-            Some(limit) if request > limit => out.push(FieldError::invalid(
-                &all,
-                &request.to_string(),
-                format!("must be less than or equal to {name} limit of {limit}"),
+                &shown,
+                format!("must be less than or equal to {name} limit of {most}"),
             )),
             None if !overcommits(name) => out.push(FieldError::required(
                 &format!("{path}.limits"),
@@ -106,16 +105,16 @@ fn list(out: &mut Errors, path: &str, list: &BTreeMap<String, ApiQuantity>, name
     for (name, quantity) in list {
         let path = format!("{path}[{name}]");
         name_check(out, &path, name);
-        amount(out, &path, name, Quantity::of(quantity));
+        amount(out, &path, name, quantity);
     }
 }
 
-fn amount(out: &mut Errors, path: &str, name: &str, quantity: Quantity) {
-    let shown = quantity.to_string();
+fn amount(out: &mut Errors, path: &str, name: &str, quantity: &ApiQuantity) {
+    let (shown, quantity) = (Quantity::shown(&quantity.0), Quantity::of(quantity));
     if quantity.sign() < 0 {
         out.push(FieldError::invalid(path, &shown, "must be greater than or equal to 0"));
     }
-    if (COUNTED.contains(&name) || is_extended(name)) && quantity.milli_value() % 1000 != 0 {
+    if (COUNTED.contains(&name) || is_extended(name)) && !quantity.is_whole() {
         out.push(FieldError::invalid(path, &shown, "must be an integer"));
     }
     if let Some(size) = name.strip_prefix("hugepages-") {
@@ -127,21 +126,26 @@ fn amount(out: &mut Errors, path: &str, name: &str, quantity: Quantity) {
 }
 
 fn container_name(out: &mut Errors, path: &str, name: &str) {
-    let before = out.len();
-    invalid_each(out, path, name, names::qualified(name));
-    if out.len() > before {
-        return;
-    }
+    any_name(out, path, name);
     if !name.contains('/') {
-        if !STANDARD.contains(&name) && !is_huge(name) && !name.starts_with("requests.hugepages-") {
-            out.push(FieldError::invalid(path, name, "must be a standard resource type or fully qualified"));
-        }
         if !matches!(name, "cpu" | "memory" | "ephemeral-storage") && !is_huge(name) {
             out.push(FieldError::invalid(path, name, "must be a standard resource for containers"));
         }
     } else if !is_native(name) && !is_extended(name) {
         out.push(FieldError::invalid(path, name, "doesn't follow extended resource name standard"));
     }
+}
+
+/// What every name of a resource must be; whether it is.
+pub(super) fn any_name(out: &mut Errors, path: &str, name: &str) -> bool {
+    let before = out.len();
+    invalid_each(out, path, name, names::qualified(name));
+    let standard =
+        name.contains('/') || STANDARD.contains(&name) || is_huge(name) || name.starts_with("requests.hugepages-");
+    if out.len() == before && !standard {
+        out.push(FieldError::invalid(path, name, "must be a standard resource type or fully qualified"));
+    }
+    out.len() == before
 }
 
 fn is_huge(name: &str) -> bool {
@@ -168,12 +172,27 @@ fn claim_names(out: &mut Errors, path: &str, claims: &[ResourceClaim], known: &[
         if !require(out, &at, &claim.name) {
             continue;
         }
-        let request = claim.request.as_deref().unwrap_or_default();
-        if !seen.insert((claim.name.as_str(), request)) {
-            out.push(FieldError::duplicate(&at, &claim.name));
+        let (name, request) = (claim.name.as_str(), claim.request.as_deref().unwrap_or_default());
+        if seen.contains(&(name, "")) {
+            out.push(FieldError::duplicate(&at, name));
+        } else {
+            if !request.is_empty() {
+                invalid_each(out, &format!("{at}.request"), request, names::label(request));
+            }
+            if !seen.insert((name, request)) {
+                out.push(FieldError::duplicate(&at, &format!("{name}/{request}")));
+            } else if request.is_empty() {
+                // Once for each of its requests that is named already.
+                let overlaps = seen.iter().filter(|(other, part)| *other == name && !part.is_empty()).count();
+                out.extend((0..overlaps).map(|_| FieldError::duplicate(&at, name)));
+            }
         }
-        if !known.contains(&claim.name.as_str()) {
-            let end = if known.is_empty() { " which is empty" } else { "" };
+        let known: BTreeSet<&str> = known.iter().copied().filter(|name| !name.is_empty()).collect();
+        if !known.contains(name) {
+            let end = match known.is_empty() {
+                true => " which is empty".to_owned(),
+                false => format!(": {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+            };
             out.push(FieldError::not_found(
                 &at,
                 &claim.name,

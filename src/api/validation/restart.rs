@@ -38,21 +38,19 @@ pub(super) fn policy(out: &mut Errors, path: &str, container: &Container) {
         let path = format!("{path}.exitCodes");
         one_of(out, &format!("{path}.operator"), &codes.operator, &["In", "NotIn"]);
         let values = codes.values.as_deref().unwrap_or_default();
-        if values.is_empty() {
-            out.push(FieldError::invalid_raw(
-                &format!("{path}.values"),
-                serde_json::json!(codes.values),
-                "must have at least one value",
-            ));
-        } else if values.len() > EXIT_CODES_MAX {
+        if values.len() > EXIT_CODES_MAX {
             out.push(FieldError::too_many(&format!("{path}.values"), values.len(), EXIT_CODES_MAX));
         }
-        let mut seen = BTreeSet::new();
-        for (index, code) in values.iter().enumerate() {
-            if !seen.insert(code) {
-                out.push(FieldError::invalid_raw(&format!("{path}.values[{index}]"), code, "must be unique"));
-            }
-        }
+    }
+}
+
+/// The same for an init container, whose rules without a policy are not looked at further.
+pub(super) fn init_policy(out: &mut Errors, path: &str, container: &Container) {
+    if container.restart_policy.is_some() {
+        policy(out, path, container);
+    } else if container.restart_policy_rules.as_ref().is_some_and(|rules| !rules.is_empty()) {
+        let why = "must specify restartPolicy when restart rules are used";
+        out.push(FieldError::required(&format!("{path}.restartPolicy"), why));
     }
 }
 

@@ -1,7 +1,5 @@
 //! Tolerations and topology spread. The node they would be weighed against does not exist here; their syntax counts.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{Toleration, TopologySpreadConstraint};
 
 use super::{Errors, FieldError, affinity, invalid_each, names, one_of, text};
@@ -56,7 +54,6 @@ pub(super) fn tolerations(out: &mut Errors, tolerations: &[Toleration]) {
 
 /// Checks `spec.topologySpreadConstraints`.
 pub(super) fn topology_spread(out: &mut Errors, constraints: &[TopologySpreadConstraint]) {
-    let mut seen = BTreeSet::new();
     for (index, constraint) in constraints.iter().enumerate() {
         let path = format!("spec.topologySpreadConstraints[{index}]");
         if constraint.max_skew <= 0 {
@@ -70,11 +67,12 @@ pub(super) fn topology_spread(out: &mut Errors, constraints: &[TopologySpreadCon
         let at = format!("{path}.topologyKey");
         if key.is_empty() {
             out.push(FieldError::required(&at, "can not be empty"));
-        } else {
-            invalid_each(out, &at, key, names::qualified(key));
         }
         one_of(out, &format!("{path}.whenUnsatisfiable"), action, &["DoNotSchedule", "ScheduleAnyway"]);
-        if !seen.insert((key, action)) {
+        let alike =
+            |other: &TopologySpreadConstraint| other.topology_key == *key && other.when_unsatisfiable == *action;
+        // The first of two is told.
+        if constraints.iter().skip(index + 1).any(alike) {
             out.push(FieldError::duplicate(
                 &format!("{path}.{{topologyKey, whenUnsatisfiable}}"),
                 &format!("{{{key}, {action}}}"),
@@ -83,7 +81,7 @@ pub(super) fn topology_spread(out: &mut Errors, constraints: &[TopologySpreadCon
         if let Some(domains) = constraint.min_domains {
             let at = format!("{path}.minDomains");
             if domains <= 0 {
-                out.push(FieldError::invalid_raw(&at, domains, "must be greater than 0"));
+                out.push(FieldError::invalid_raw(&at, domains, "must be greater than zero"));
             }
             if action != "DoNotSchedule" {
                 out.push(FieldError::invalid_raw(
@@ -102,15 +100,8 @@ pub(super) fn topology_spread(out: &mut Errors, constraints: &[TopologySpreadCon
             }
         }
         let selector = constraint.label_selector.as_ref();
-        for (index, key) in constraint.match_label_keys.iter().flatten().enumerate() {
-            invalid_each(out, &format!("{path}.matchLabelKeys[{index}]"), key, names::qualified(key));
-        }
-        if constraint.match_label_keys.as_ref().is_some_and(|keys| !keys.is_empty()) && selector.is_none() {
-            out.push(FieldError::forbidden(
-                &format!("{path}.matchLabelKeys"),
-                "must not be specified when labelSelector is not set",
-            ));
-        }
+        let keys = constraint.match_label_keys.as_deref().unwrap_or_default();
+        affinity::label_keys(out, &path, keys, &[], selector);
         if let Some(selector) = selector {
             affinity::label_selector(out, &format!("{path}.labelSelector"), selector);
         }

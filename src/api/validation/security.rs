@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{
 };
 use serde_json::{Value, json};
 
-use super::{Errors, FieldError, invalid_number, names, one_of, require, volumes};
+use super::{Errors, FieldError, invalid_each, invalid_number, names, one_of, require, volumes};
 use crate::api::gojson;
 
 const SYSCTL: &str = "must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
@@ -237,6 +237,46 @@ fn windows_options(out: &mut Errors, path: &str, options: &WindowsSecurityContex
             out.push(FieldError::invalid(&at, "", "runAsUserName cannot be an empty string"));
         } else if user.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
             out.push(FieldError::invalid(&at, user, "runAsUserName cannot contain control characters"));
+        } else {
+            out.extend(windows_user(user).into_iter().map(|why| FieldError::invalid(&at, user, why)));
         }
     }
+    if let Some(name) = &options.gmsa_credential_spec_name {
+        invalid_each(out, &format!("{path}.gmsaCredentialSpecName"), name, names::subdomain(name));
+    }
+}
+
+/// `[DOMAIN\\]user`: what is wrong with it.
+fn windows_user(text: &str) -> Vec<&'static str> {
+    let parts: Vec<&str> = text.split('\\').collect();
+    let (domain, user) = match parts.as_slice() {
+        [user] => (None, *user),
+        [domain, user] => (Some(*domain), *user),
+        _ => return vec!["runAsUserName cannot contain more than one backslash"],
+    };
+    let mut out = Vec::new();
+    if domain.is_some_and(|domain| domain.len() >= 256) {
+        out.push("runAsUserName's Domain length must be under 256 characters");
+    }
+    let net_bios = |domain: &str| {
+        let length = domain.chars().count();
+        (1..=15).contains(&length)
+            && !domain.starts_with('.')
+            && !domain.contains(['\\', '/', ':', '*', '?', '"', '<', '>', '|'])
+    };
+    if domain.is_some_and(|domain| !net_bios(domain) && !names::subdomain(domain).is_empty()) {
+        out.push("runAsUserName's Domain doesn't match the NetBios nor the DNS format");
+    }
+    if user.is_empty() {
+        out.push("runAsUserName's User cannot be empty");
+    } else if user.len() > 104 {
+        out.push("runAsUserName's User length must not be longer than 104 characters");
+    }
+    if !user.is_empty() && user.chars().all(|c| c == '.' || c == ' ') {
+        out.push("runAsUserName's User cannot contain only periods or spaces");
+    }
+    if user.contains(['"', '/', '\\', ':', ';', '|', '=', ',', '+', '*', '?', '<', '>', '@', '[', ']']) {
+        out.push("runAsUserName's User cannot contain the following characters: \"/\\:;|=,+*?<>@[]");
+    }
+    out
 }

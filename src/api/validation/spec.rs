@@ -47,20 +47,29 @@ pub(super) fn check(out: &mut Errors, pod: &Pod) {
     }
     scheduling::tolerations(out, spec.tolerations.as_deref().unwrap_or_default());
     host_aliases(out, spec);
-    for (field, value) in
-        [("priorityClassName", &spec.priority_class_name), ("runtimeClassName", &spec.runtime_class_name)]
-    {
-        if !text(value).is_empty() {
-            invalid_each(out, &format!("spec.{field}"), text(value), names::subdomain(text(value)));
-        }
+    if !text(&spec.priority_class_name).is_empty() {
+        let name = text(&spec.priority_class_name);
+        invalid_each(out, "spec.priorityClassName", name, names::subdomain(name));
     }
-    if let Some(policy) = &spec.preemption_policy {
+    if let Some(name) = &spec.runtime_class_name {
+        invalid_each(out, "spec.runtimeClassName", name, names::subdomain(name));
+    }
+    if let Some(policy) = &spec.preemption_policy
+        && require(out, "spec.preemptionPolicy", policy)
+    {
         one_of(out, "spec.preemptionPolicy", policy, &["PreemptLowerPriority", "Never"]);
     }
     if let Some(overhead) = &spec.overhead {
         resources::overhead(out, overhead);
     }
     os(out, spec);
+    if let Some(group) = &spec.scheduling_group {
+        let at = "spec.schedulingGroup.podGroupName";
+        match &group.pod_group_name {
+            None => out.push(FieldError::invalid_raw(at, "null", "must specify one of: `podGroupName`")),
+            Some(name) => invalid_each(out, at, name, names::subdomain(name)),
+        }
+    }
     env::file_key_volumes(out, pod);
 }
 
@@ -78,25 +87,29 @@ fn resource_claims(out: &mut Errors, spec: &PodSpec) {
     let mut seen = BTreeSet::new();
     for (index, claim) in spec.resource_claims.iter().flatten().enumerate() {
         let path = format!("spec.resourceClaims[{index}]");
-        if !require(out, &format!("{path}.name"), &claim.name) {
-            continue;
+        if require(out, &format!("{path}.name"), &claim.name) {
+            if seen.insert(claim.name.as_str()) {
+                invalid_each(out, &format!("{path}.name"), &claim.name, names::label(&claim.name));
+            } else {
+                out.push(FieldError::duplicate(&format!("{path}.name"), &claim.name));
+            }
         }
-        if !seen.insert(claim.name.as_str()) {
-            out.push(FieldError::duplicate(&format!("{path}.name"), &claim.name));
+        let (name, template) = (&claim.resource_claim_name, &claim.resource_claim_template_name);
+        let wrong = match (name, template) {
+            (None, None) => Some("must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"),
+            (Some(_), Some(_)) => {
+                Some("at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified")
+            }
+            _ => None,
+        };
+        if let Some(why) = wrong {
+            let shown = json!({"Name": claim.name, "ResourceClaimName": name, "ResourceClaimTemplateName": template});
+            out.push(FieldError::invalid_raw(&path, shown, why));
         }
-        invalid_each(out, &format!("{path}.name"), &claim.name, names::label(&claim.name));
-        match (&claim.resource_claim_name, &claim.resource_claim_template_name) {
-            (None, None) => out.push(FieldError::invalid_raw(
-                &path,
-                json!({"Name": claim.name, "ResourceClaimName": null, "ResourceClaimTemplateName": null}),
-                "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`",
-            )),
-            (Some(name), Some(template)) => out.push(FieldError::invalid_raw(
-                &path,
-                json!({"Name": claim.name, "ResourceClaimName": name, "ResourceClaimTemplateName": template}),
-                "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified",
-            )),
-            _ => {}
+        for (field, value) in [("resourceClaimName", name), ("resourceClaimTemplateName", template)] {
+            if let Some(value) = value {
+                invalid_each(out, &format!("{path}.{field}"), value, names::subdomain(value));
+            }
         }
     }
 }
@@ -215,6 +228,12 @@ fn host_users(out: &mut Errors, spec: &PodSpec) {
                     "when `hostUsers` is false",
                 ));
             }
+        }
+    }
+    for (index, container) in spec.ephemeral_containers.iter().flatten().enumerate() {
+        if container.volume_devices.as_ref().is_some_and(|devices| !devices.is_empty()) {
+            let path = format!("spec.ephemeralContainers[{index}].volumeDevices");
+            out.push(FieldError::forbidden(&path, "when `hostUsers` is false"));
         }
     }
 }

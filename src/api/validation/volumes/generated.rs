@@ -116,7 +116,7 @@ fn projection_source<'a>(
     }
     if let Some(token) = &projection.service_account_token {
         sources += 1;
-        service_account_token(out, &format!("{path}.serviceAccountToken"), token);
+        service_account_token(out, volume, &format!("{path}.serviceAccountToken"), token);
         claim(out, &token.path, &token.path);
     }
     if let Some(bundle) = &projection.cluster_trust_bundle {
@@ -137,7 +137,8 @@ fn projection_source<'a>(
     }
 }
 
-fn service_account_token(out: &mut Errors, path: &str, token: &ServiceAccountTokenProjection) {
+/// Upstream gives the path of the whole volume where the token's file is wrong.
+fn service_account_token(out: &mut Errors, volume: &str, path: &str, token: &ServiceAccountTokenProjection) {
     let at = format!("{path}.expirationSeconds");
     let seconds = token.expiration_seconds.unwrap_or(3600);
     if seconds < 600 {
@@ -146,7 +147,7 @@ fn service_account_token(out: &mut Errors, path: &str, token: &ServiceAccountTok
     if seconds > 1 << 32 {
         out.push(FieldError::invalid_raw(&at, seconds, "may not specify a duration larger than 2^32 seconds"));
     }
-    let at = format!("{path}.path");
+    let at = format!("{volume}.path");
     if require(out, &at, &token.path) {
         local_path(out, &at, &token.path);
     }
@@ -177,9 +178,13 @@ fn cluster_trust_bundle(out: &mut Errors, path: &str, bundle: &ClusterTrustBundl
 }
 
 fn pod_certificate(out: &mut Errors, path: &str, certificate: &PodCertificateProjection) {
-    const KEY_TYPES: [&str; 6] = ["ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519", "RSA3072", "RSA4096"];
+    const KEY_TYPES: [&str; 6] = ["RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"];
     require(out, &format!("{path}.signerName"), &certificate.signer_name);
     one_of(out, &format!("{path}.keyType"), &certificate.key_type, &KEY_TYPES);
+    if let Some(seconds) = certificate.max_expiration_seconds.filter(|seconds| *seconds < 3600) {
+        let why = "if provided, maxExpirationSeconds must be >= 3600";
+        out.push(FieldError::invalid_raw(&format!("{path}.maxExpirationSeconds"), seconds, why));
+    }
     let files = [
         ("credentialBundlePath", &certificate.credential_bundle_path),
         ("keyPath", &certificate.key_path),

@@ -13,7 +13,10 @@ use crate::api::validation::{invalid_each, invalid_number, names};
 
 fn partition(out: &mut Errors, path: &str, partition: Option<i32>) {
     let number = i64::from(partition.unwrap_or(0));
-    invalid_number(out, path, number, names::range(number, 0, 255));
+    // Nothing is no partition, and the text leaves it out.
+    if number != 0 {
+        invalid_number(out, path, number, names::range(number, 1, 255));
+    }
 }
 
 pub(super) fn git_repo(out: &mut Errors, path: &str, source: &GitRepoVolumeSource) {
@@ -62,7 +65,9 @@ pub(super) fn iscsi(out: &mut Errors, path: &str, source: &ISCSIVolumeSource) {
     if let Some(initiator) = &source.initiator_name
         && !iscsi_name(initiator)
     {
-        out.push(FieldError::invalid(&format!("{path}.initiatorname"), initiator, "must be valid format"));
+        let known = ["iqn", "eui", "naa"].iter().any(|start| initiator.starts_with(start));
+        let why = if known { "must be valid format" } else { "must be valid format starting with iqn, eui, or naa" };
+        out.push(FieldError::invalid(&format!("{path}.initiatorname"), initiator, why));
     }
 }
 
@@ -201,6 +206,13 @@ pub(super) fn azure_disk(out: &mut Errors, path: &str, source: &AzureDiskVolumeS
     }
     if let Some(kind) = &source.kind {
         one_of(out, &format!("{path}.kind"), kind, &["Dedicated", "Managed", "Shared"]);
+        const MANAGED: &str =
+            "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}";
+        const BLOB: &str = "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd";
+        let (start, form) = if kind == "Managed" { ("/subscriptions/", MANAGED) } else { ("https://", BLOB) };
+        if !source.disk_uri.starts_with(start) {
+            out.push(FieldError::not_supported(&format!("{path}.diskURI"), &source.disk_uri, &[form]));
+        }
     }
 }
 
