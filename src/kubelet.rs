@@ -19,7 +19,10 @@ use crate::{
     config::{CgroupDriver, KubeletConfig},
     cri::{CriClient, CriError, Endpoints},
     housekeeping::Housekeeping,
-    images::collector::ImageCollector,
+    images::{
+        collector::ImageCollector,
+        credentials::{self, ProviderError},
+    },
     node::{self, Allocatable, Enforced, ReservationError},
     observer::{EventKind, Observer},
     pleg::{Pleg, PlegEvent, PlegEventKind},
@@ -28,7 +31,7 @@ use crate::{
         admission::{self, Node},
     },
     prober::{PodStatuses, ProbeKind, ProbeUpdate, Prober},
-    resources::{NodeCgroups, PodCgroups},
+    resources::{NodeCgroups, PodCgroups, allocation::Allocations},
     runtime::{ProbeResult, RuntimeManager, log_rotator, observed::ListedPod},
     server::KubeletView,
     sources::{Op, PodChange, SourceSettings, Sources},
@@ -60,6 +63,9 @@ pub enum StartError {
     /// More is reserved than there is.
     #[error(transparent)]
     Reservation(#[from] ReservationError),
+    /// Credential providers cannot be used as configured.
+    #[error(transparent)]
+    Providers(#[from] ProviderError),
 }
 
 /// What is said at the start on a node whose control groups are of the old kind.
@@ -116,9 +122,15 @@ impl Kubelet {
             tracing::error!(%error, "Failed to update pod CIDR");
         }
         let facts = world.machine.facts().map_err(StartError::Facts)?;
-        let settings = node::runtime_settings(&config, facts.clone(), driver)?;
+        let mut settings = node::runtime_settings(&config, facts.clone(), driver)?;
+        if let (Some(path), Some(programs)) =
+            (&config.image_credential_provider_config, &config.image_credential_provider_bin_dir)
+        {
+            settings.images.providers = credentials::load(&world.files, path, programs)?;
+        }
         let runtime =
             RuntimeManager::new(world.clone(), tasks.clone(), cri.clone(), settings.clone(), observer.clone());
+        runtime.images.recover().await;
         let status = Arc::new(StatusManager::new(world.clock.clone(), observer.clone()));
         let recorder = runtime.recorder().clone();
         recorder.node(&config.node_name, EventKind::Normal, event::STARTING, "Starting kubelet.");
@@ -185,6 +197,7 @@ impl Kubelet {
             wake,
             demand,
             node,
+            allocated: Allocations::open(world.files.clone(), config.root_dir.join("allocated_pods_state")),
             observer,
             pulse: pulse.clone(),
             left_over: Vec::new(),
@@ -230,6 +243,7 @@ struct SyncLoop {
     /// Told when what pods ask for may have changed.
     demand: Arc<Notify>,
     node: Node,
+    allocated: Allocations,
     observer: Arc<dyn Observer>,
     pulse: Arc<Mutex<Instant>>,
     /// Pods that the runtime ran when the kubelet started.
@@ -301,6 +315,7 @@ impl SyncLoop {
                     let uid = api_pod::uid(pod);
                     self.observer.pod_gone(&self.status.overlay(pod));
                     self.pods.remove(uid);
+                    self.allocated.forget(uid);
                     if self.rejected.lock().unwrap_or_else(PoisonError::into_inner).remove(uid) {
                         self.status.remove(uid);
                     }
@@ -350,6 +365,7 @@ impl SyncLoop {
                     }
                     self.rejected.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
                 }
+                self.allocated.set_pod(pod);
                 self.workers.update(pod);
                 // Told to end before its first sync it still has something to stop.
                 if self.left_over.extract_if(.., |old| old.uid == uid).count() > 0 {

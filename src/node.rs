@@ -8,6 +8,7 @@ use world::{World, machine::CgroupVersion, net::Address};
 use crate::{
     config::{KubeletConfig, SwapBehavior, load::go_reason},
     cri::status::DialError,
+    resources::state_files,
 };
 
 mod addresses;
@@ -53,6 +54,14 @@ pub enum CheckError {
     /// More is kept from pods than there is.
     #[error(transparent)]
     Reservation(#[from] ReservationError),
+    /// A file of the kubelet cannot be written.
+    #[error("could not save checkpoint in {dir}: {} (check --root-dir, its owner and the room on its disk)", go_reason(.source), dir = .dir.display())]
+    State {
+        /// Where.
+        dir: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A directory of the kubelet cannot be made.
     #[error(
         "failed to create directory {path}: mkdir {path}: {} (check --root-dir, its owner and the room on its disk)",
@@ -147,6 +156,7 @@ fn directories(world: &World, config: &KubeletConfig) -> Result<(), CheckError> 
     ] {
         make(world, &root.join(name), mode)?;
     }
+    state_files::write(&world.files, root).map_err(|source| CheckError::State { dir: root.clone(), source })?;
     make(world, &config.pod_logs_dir, 0o750)?;
     make(world, &config.container_log_links_dir, 0o755)
 }

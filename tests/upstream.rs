@@ -34,12 +34,6 @@ use upstream::{cases, compare, replay, run};
 /// Differences that are meant, with the reason: patterns of the case and of the line, and why. A difference that is not here fails the test;
 /// so does an entry for one case that no longer differs.
 const ACCEPTED: &[(&str, &str, &str)] = &[
-    (
-        "*",
-        "tree f 600 0:0 /var/lib/kubelet/*",
-        "state of the CPU, memory and device managers and of allocation: not there yet",
-    ),
-    ("*", "tree d 700 0:0 /var/lib/kubelet/image_manager*", "records of pulls: not kept yet"),
     ("*", "tree s 755 0:0 /var/lib/kubelet/*", "sockets of the device and resource services: not there yet"),
     ("vm-*", "tree d 755 0:0 /var/lib/kubelet/device-plugins:*", "as above"),
     ("http", "tree d 755 0:0 /var/log/pods/*", "logs of a pod that is gone go at once, not at the next minute"),

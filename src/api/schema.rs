@@ -8,7 +8,7 @@ mod scheduling;
 mod status;
 mod volume;
 
-pub use container::{CONTAINER, CONTAINER_PORT, LIFECYCLE_HANDLER};
+pub use container::{CONTAINER, CONTAINER_PORT, LIFECYCLE_HANDLER, RESOURCE_REQUIREMENTS};
 pub use meta::OBJECT_META;
 pub use pod::{POD, POD_LIST, POD_SPEC};
 pub use status::{CONTAINER_STATUS, POD_STATUS};

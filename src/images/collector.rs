@@ -94,7 +94,7 @@ impl ImageCollector {
     /// # Errors
     /// [`CollectError`]; images that could be removed have been.
     pub async fn collect(&mut self) -> Result<(), CollectError> {
-        let now = self.runtime.steady.now();
+        let (now, began) = (self.runtime.steady.now(), self.runtime.world.clock.now());
         let used = self.detect(now).await?;
         let mut free = Vec::new();
         for id in gc::candidates(&self.records, &used) {
@@ -133,6 +133,8 @@ impl ImageCollector {
         if let Some(error) = failure {
             return Err(error.into());
         }
+        let left: BTreeSet<String> = self.records.keys().cloned().collect();
+        self.runtime.images.prune_records(&left, began);
         if freed >= wanted {
             return Ok(());
         }

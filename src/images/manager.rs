@@ -1,7 +1,7 @@
 //! Makes sure that an image is there before a container is made of it. As kubelet 1.36's image manager: policies, back-off, events.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -14,9 +14,9 @@ use world::{SteadyClock, World};
 use crate::{
     api::{duration::GoDuration, pod as api_pod, reasons},
     cri::{CriClient, CriError},
-    images::{names, pulls::PullGate},
+    images::{credentials::Credentials, names, pulls::PullGate, records::PullRecords, verification::Verification},
     observer::EventKind,
-    runtime::{ImageSettings, Recorder, backoff::Backoff, naming},
+    runtime::{Recorder, RuntimeSettings, backoff::Backoff, naming},
 };
 
 /// Why an image is not there: the waiting reason and message of the container.
@@ -55,7 +55,10 @@ pub struct ImageRequest<'a> {
 pub struct ImageManager {
     cri: CriClient,
     recorder: Recorder,
-    ensure_secret_pulled: bool,
+    /// Records of pulls; none with the gate off.
+    records: Option<PullRecords>,
+    verification: Verification,
+    credentials: Credentials,
     gate: PullGate,
     backoff: Mutex<Backoff>,
     /// By which back-offs are counted.
@@ -66,13 +69,17 @@ pub struct ImageManager {
 
 impl ImageManager {
     /// A manager over this client.
-    pub fn new(world: World, cri: CriClient, recorder: Recorder, settings: &ImageSettings) -> Self {
+    pub fn new(world: World, cri: CriClient, recorder: Recorder, settings: &RuntimeSettings) -> Self {
+        let images = &settings.images;
+        let records = images.ensure_secret_pulled.then(|| PullRecords::open(world.clone(), &settings.root_dir));
         Self {
             steady: world.clock.steady(),
             cri,
             recorder,
-            ensure_secret_pulled: settings.ensure_secret_pulled,
-            gate: PullGate::new(settings),
+            records,
+            verification: images.verification.clone(),
+            credentials: Credentials::new(world, settings.root_dir.clone(), &images.providers),
+            gate: PullGate::new(images),
             backoff: Mutex::new(Backoff::default()),
             previous: Mutex::default(),
         }
@@ -109,18 +116,73 @@ impl ImageManager {
                 ImageError::new(reasons::waiting::IMAGE_INSPECT_ERROR, message)
             })?;
             if let Some(present) = present {
-                let tail = if self.ensure_secret_pulled { " and can be accessed by the pod" } else { "" };
-                let message = format!("Container image {image:?} already present on machine{tail}");
-                self.event(&request, EventKind::Normal, reasons::event::PULLED, message);
-                return Ok(present.id);
+                let must_pull =
+                    self.records.as_ref().is_some_and(|r| r.must_pull(image, &present.id, &self.verification));
+                if !must_pull {
+                    let tail = if self.records.is_some() { " and can be accessed by the pod" } else { "" };
+                    let message = format!("Container image {image:?} already present on machine{tail}");
+                    self.event(&request, EventKind::Normal, reasons::event::PULLED, message);
+                    return Ok(present.id);
+                }
             }
+            // Nor is it told that an image is there which the pod may not have.
             if request.policy == "Never" {
                 let message = format!("Container image {image:?} is not present with pull policy of Never");
                 self.event(&request, EventKind::Warning, reasons::event::ERR_IMAGE_NEVER_PULL, message.clone());
                 return Err(ImageError::new(reasons::waiting::ERR_IMAGE_NEVER_PULL, message));
             }
         }
-        self.pull(&request, spec).await
+        let Some(records) = &self.records else { return self.pull(&request, spec).await };
+        records.intend(image).map_err(|error| {
+            let why = format!("failed to record image pull intent: {error}");
+            ImageError::new(&why, format!("Failed to record image pull intent for container image {image:?}: {why}"))
+        })?;
+        let intent = Intended { records, image };
+        let reference = self.pull(&request, spec).await?;
+        std::mem::forget(intent);
+        records.pulled(image, &reference);
+        Ok(reference)
+    }
+
+    /// Makes good what a stopped kubelet was pulling.
+    pub async fn recover(&self) {
+        let Some(records) = self.records.as_ref().filter(|records| records.has_intents()) else { return };
+        match self.cri.list_images().await {
+            Ok(images) => records.recover(&images),
+            Err(error) => tracing::error!(%error, "failed to list images"),
+        }
+    }
+
+    /// Forgets records, last changed before `since`, of images that are no more.
+    pub fn prune_records(&self, there: &BTreeSet<String>, since: jiff::Timestamp) {
+        if let Some(records) = &self.records {
+            records.prune(there, since);
+        }
+    }
+
+    /// Asks with each of the credentials until one does.
+    async fn pull_with_credentials(
+        &self,
+        request: &ImageRequest<'_>,
+        spec: &v1::ImageSpec,
+    ) -> Result<String, CriError> {
+        let found = self.credentials.of(&spec.image).await;
+        let tries = if found.is_empty() { vec![None] } else { found.into_iter().map(Some).collect() };
+        let mut errors: Vec<CriError> = Vec::new();
+        for auth in tries {
+            match self.cri.pull_image(spec.clone(), auth, Some(request.sandbox.clone())).await {
+                Ok(reference) => return Ok(reference),
+                Err(error) => errors.push(error),
+            }
+        }
+        // As Go prints several: once each.
+        let mut texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let mut seen = BTreeSet::new();
+        texts.retain(|text| seen.insert(text.clone()));
+        Err(match errors.pop() {
+            Some(error) if texts.len() == 1 => error,
+            _ => CriError::Reply(format!("[{}]", texts.join(", "))),
+        })
     }
 
     async fn pull(&self, request: &ImageRequest<'_>, spec: v1::ImageSpec) -> Result<String, ImageError> {
@@ -140,7 +202,7 @@ impl ImageManager {
         let slot = self.gate.enter().await;
         let began = Instant::now();
         let outcome = if self.gate.allow() {
-            self.cri.pull_image(spec.clone(), None, Some(request.sandbox.clone())).await
+            self.pull_with_credentials(request, &spec).await
         } else {
             Err(CriError::Reply("pull QPS exceeded".to_owned()))
         };
@@ -178,6 +240,18 @@ impl ImageManager {
 
     fn lock_backoff(&self) -> std::sync::MutexGuard<'_, Backoff> {
         self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A pull that has been announced. Dropped, be it for an error or because nobody waits for it any more, it has come to nothing.
+struct Intended<'a> {
+    records: &'a PullRecords,
+    image: &'a str,
+}
+
+impl Drop for Intended<'_> {
+    fn drop(&mut self) {
+        self.records.failed(self.image);
     }
 }
 

@@ -7,6 +7,7 @@ use world::machine::Facts;
 use super::{Allocatable, ReservationError};
 use crate::{
     config::{CgroupDriver, KubeletConfig},
+    images::verification::Verification,
     runtime::{self, ContainerGcPolicy, ImageSettings, RuntimeSettings, backoff},
 };
 
@@ -51,6 +52,11 @@ pub fn runtime_settings(
             max_parallel: config.max_parallel_image_pulls.and_then(|n| usize::try_from(n).ok()),
             registry_qps: config.registry_pull_qps.unwrap_or(0),
             registry_burst: config.registry_burst,
+            verification: Verification {
+                policy: config.image_pull_credentials_verification_policy,
+                allowlist: config.preloaded_images_verification_allowlist.clone(),
+            },
+            providers: Vec::new(),
             ensure_secret_pulled: config.feature_gates.enabled("KubeletEnsureSecretPulledImages"),
         },
         user_namespace_ids: config.user_namespace_ids_per_pod,

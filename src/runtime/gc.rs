@@ -23,6 +23,11 @@ impl RuntimeManager {
     /// Removes dead containers, sandboxes without containers, log directories and dead links. Does all it can; the first error is told.
     pub async fn collect_garbage(&self, oracle: &dyn GarbageOracle) -> Result<(), CriError> {
         let ready = oracle.sources_ready();
+        for uid in self.actuated.uids() {
+            if oracle.remove_content(&uid) {
+                self.actuated.forget(&uid);
+            }
+        }
         let mut first_error = None;
         let mut note = |result: Result<(), CriError>| {
             if let Err(error) = result {

@@ -17,7 +17,7 @@ use crate::{
     cri::{CriClient, CriError},
     images::ImageManager,
     observer::Observer,
-    resources::swap,
+    resources::{allocation::Allocations, swap},
     runtime::{Recorder, RuntimeSettings, backoff::Backoff, userns::UserNamespaces},
 };
 
@@ -46,6 +46,8 @@ pub struct RuntimeManager {
     /// By which back-offs and ages are counted.
     pub(crate) steady: SteadyClock,
     user_namespaces: UserNamespaces,
+    /// What containers were made with.
+    pub(crate) actuated: Allocations,
     /// Whether the runtime said last that it can map ids.
     maps_ids: AtomicBool,
     /// Containers that somebody is removing.
@@ -64,10 +66,11 @@ impl RuntimeManager {
     ) -> Arc<Self> {
         settings.swap_controller |= swap::controller_available(&world.files, settings.facts.cgroups);
         let recorder = Recorder::new(world.clock.clone(), observer);
-        let images = ImageManager::new(world.clone(), cri.clone(), recorder.clone(), &settings.images);
+        let images = ImageManager::new(world.clone(), cri.clone(), recorder.clone(), &settings);
         let backoff = Mutex::new(Backoff::new(settings.crash_loop_initial, settings.crash_loop_max));
         let termination_logs = Mutex::new(world.random.fork("termination-log"));
         let user_namespaces = UserNamespaces::recover(world.clone(), settings.clone());
+        let actuated = Allocations::open(world.files.clone(), settings.root_dir.join("actuated_pods_state"));
         Arc::new(Self {
             steady: world.clock.steady(),
             world,
@@ -78,6 +81,7 @@ impl RuntimeManager {
             images,
             backoff,
             user_namespaces,
+            actuated,
             maps_ids: AtomicBool::new(false),
             removing: Mutex::default(),
             termination_logs,

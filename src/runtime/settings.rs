@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use world::machine::Facts;
 
-use crate::runtime::{backoff, naming};
+use crate::{
+    images::{credentials::Provider, verification::Verification},
+    runtime::{backoff, naming},
+};
 
 /// Who makes control groups, as far as their names go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ impl Default for ContainerGcPolicy {
 }
 
 /// How images are pulled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSettings {
     /// One at a time over all pods.
     pub serialize_pulls: bool,
@@ -45,6 +48,10 @@ pub struct ImageSettings {
     pub registry_burst: u32,
     /// Gate KubeletEnsureSecretPulledImages: records on disk and the longer text of `Pulled`.
     pub ensure_secret_pulled: bool,
+    /// Which images that are there may be used without asking their registry.
+    pub verification: Verification,
+    /// Credential provider plugins.
+    pub providers: Vec<Provider>,
 }
 
 impl Default for ImageSettings {
@@ -55,6 +62,8 @@ impl Default for ImageSettings {
             registry_qps: 5,
             registry_burst: 10,
             ensure_secret_pulled: true,
+            verification: Verification::default(),
+            providers: Vec::new(),
         }
     }
 }

@@ -63,6 +63,7 @@ impl RuntimeManager {
             warn(format!("Error: {message}"));
             failure(reasons::waiting::CREATE_CONTAINER_CONFIG_ERROR, message)
         })?;
+        self.actuated.set_container(pod, container);
         let created = self.cri.create_container(cx.sandbox_id, config, cx.sandbox_config.clone()).await;
         let id = created.map_err(|error| {
             warn(format!("Error: {}", error.desc()));

@@ -34,10 +34,21 @@ pub struct Outcome {
     pub stderr: Vec<u8>,
 }
 
+/// What a program that is started gets from its parent unless it is told otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parent {
+    /// Environment of this process.
+    pub env: Vec<(String, String)>,
+    /// Directory that this process works in.
+    pub working_dir: PathBuf,
+}
+
 /// What an arm does.
 pub trait Run: Send + Sync + fmt::Debug {
     /// Runs a program to its end. `NotFound` if there is none at that path.
     fn run(&self, invocation: Invocation) -> BoxFuture<'_, io::Result<Outcome>>;
+    /// What programs would inherit.
+    fn parent(&self) -> Parent;
 }
 
 /// The way to run helper programs.
@@ -53,6 +64,11 @@ impl Programs {
     /// Wraps an arm.
     pub fn new(run: impl Run + 'static) -> Self {
         Self(Arc::new(run))
+    }
+
+    /// What programs would inherit from this process; nothing is handed on by itself.
+    pub fn parent(&self) -> Parent {
+        self.0.parent()
     }
 
     /// Runs a program to its end; see [`Run::run`].

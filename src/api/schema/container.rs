@@ -106,7 +106,7 @@ static FILE_KEY_SELECTOR: Type = Type {
 };
 
 /// `ResourceRequirements`.
-pub(super) static RESOURCE_REQUIREMENTS: Type = Type {
+pub static RESOURCE_REQUIREMENTS: Type = Type {
     name: "ResourceRequirements",
     fields: &[opt("limits", Resources), opt("requests", Resources), opt("claims", Structs(&RESOURCE_CLAIM))],
 };

@@ -11,13 +11,21 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::{Invocation, Outcome, Run, too_much_output, too_slow};
+use super::{Invocation, Outcome, Parent, Run, too_much_output, too_slow};
 
 /// The host's programs, each in a process group of its own, so that ending one ends what it started.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ChildProcesses;
 
 impl Run for ChildProcesses {
+    fn parent(&self) -> Parent {
+        let text = |text: std::ffi::OsString| text.into_string().ok();
+        Parent {
+            env: std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect(),
+            working_dir: std::env::current_dir().unwrap_or_default(),
+        }
+    }
+
     fn run(&self, invocation: Invocation) -> BoxFuture<'_, io::Result<Outcome>> {
         async move {
             let limit = invocation.timeout;

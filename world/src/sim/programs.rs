@@ -12,7 +12,7 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt as _};
 use rustix::io::Errno;
 
-use crate::programs::{Invocation, Outcome, Run, too_much_output};
+use crate::programs::{Invocation, Outcome, Parent, Run, too_much_output};
 
 type Program = Arc<dyn Fn(Invocation) -> BoxFuture<'static, io::Result<Outcome>> + Send + Sync>;
 
@@ -74,6 +74,14 @@ impl RegisteredPrograms {
 }
 
 impl Run for RegisteredPrograms {
+    fn parent(&self) -> Parent {
+        let env = [("HOME", "/home/kubelet"), ("PATH", "/usr/bin:/bin")];
+        Parent {
+            env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            working_dir: PathBuf::from("/"),
+        }
+    }
+
     fn run(&self, invocation: Invocation) -> BoxFuture<'_, io::Result<Outcome>> {
         async move {
             let (limit, kept) = (invocation.timeout, invocation.output_limit);

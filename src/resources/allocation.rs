@@ -1,0 +1,260 @@
+//! What pods were given, container by container, kept in a file over restarts: `allocated_pods_state` when a pod is admitted,
+//! `actuated_pods_state` when a container is made. As kubelet 1.36 writes them, so that either kubelet can take the other's place; a file
+//! that cannot be read costs its content, not the start of the kubelet.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+use k8s_openapi::{
+    api::core::v1::{Container, Pod, ResourceRequirements},
+    apimachinery::pkg::api::resource::Quantity as ApiQuantity,
+};
+use serde::Deserialize;
+use world::Files;
+
+use crate::{
+    api::{gojson, hash, pod as api_pod, quantity::Quantity, schema},
+    runtime::naming,
+};
+
+/// A thousand pods of ten containers take some 3 MiB.
+const LIMIT: u64 = 64 << 20;
+
+/// The file on disk.
+#[derive(Deserialize)]
+struct Checkpoint {
+    data: String,
+    checksum: u64,
+}
+
+/// What the file's `data` holds.
+#[derive(Default, Deserialize)]
+struct Data {
+    #[serde(default)]
+    entries: BTreeMap<String, Entry>,
+}
+
+/// One pod's share.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    #[serde(default)]
+    container_resources: BTreeMap<String, ResourceRequirements>,
+    #[serde(default)]
+    pod_level_resources: Option<ResourceRequirements>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: BTreeMap<String, Entry>,
+    /// Of what the file holds; the same content is not written twice.
+    written: Option<u32>,
+}
+
+/// One such file and what it says.
+#[derive(Debug)]
+pub struct Allocations {
+    files: Files,
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+impl Allocations {
+    /// What the file says; nothing if there is none or it cannot be read, which is logged.
+    pub fn open(files: Files, path: PathBuf) -> Self {
+        let state = read(&files, &path).unwrap_or_else(|why| {
+            tracing::warn!(path = %path.display(), why, "State of pods' resources not restored; starting without it");
+            State::default()
+        });
+        Self { files, path, state: Mutex::new(state) }
+    }
+
+    /// Notes what a whole pod was given: its containers, those of its start included, and the pod as such.
+    pub fn set_pod(&self, pod: &Pod) {
+        let entry = Entry {
+            container_resources: api_pod::containers(pod)
+                .map(|each| (each.container.name.clone(), each.container.resources.clone().unwrap_or_default()))
+                .collect(),
+            pod_level_resources: api_pod::spec(pod).resources.clone(),
+        };
+        self.change(|entries| {
+            entries.insert(naming::uid(pod).to_owned(), entry);
+        });
+    }
+
+    /// Notes what a container is being given; limits of the pod count where it has none of its own.
+    pub fn set_container(&self, pod: &Pod, container: &Container) {
+        let resources = effective(pod, container);
+        let of_pod = api_pod::spec(pod).resources.clone().filter(|r| r.limits.is_some() || r.requests.is_some());
+        self.change(|entries| {
+            let entry = entries.entry(naming::uid(pod).to_owned()).or_default();
+            entry.container_resources.insert(container.name.clone(), resources);
+            entry.pod_level_resources = of_pod;
+        });
+    }
+
+    /// Forgets a pod. The file follows with the next change.
+    pub fn forget(&self, uid: &str) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).entries.remove(uid);
+    }
+
+    /// Pods that something is noted of.
+    pub fn uids(&self) -> Vec<String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).entries.keys().cloned().collect()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Entry>)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state.entries);
+        let data = render(&state.entries);
+        let checksum = checksum(&data);
+        if state.written == Some(checksum) {
+            return;
+        }
+        let text = format!("{{\"data\":{},\"checksum\":{checksum}}}", gojson::quoted(&data));
+        match self.files.write_atomic(&self.path, text.as_bytes(), 0o600) {
+            Ok(()) => state.written = Some(checksum),
+            Err(error) => tracing::error!(path = %self.path.display(), %error, "State of pods' resources not saved"),
+        }
+    }
+}
+
+fn read(files: &Files, path: &std::path::Path) -> Result<State, String> {
+    let bytes = match files.read(path, LIMIT) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::default()),
+        other => other.map_err(|e| e.to_string())?,
+    };
+    let file: Checkpoint = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
+    let checksum = checksum(&file.data);
+    if u64::from(checksum) != file.checksum {
+        return Err(format!("checkpoint is corrupted: its checksum is {checksum}, not {}", file.checksum));
+    }
+    let data: Data = serde_json::from_str(&file.data).map_err(|e| e.to_string())?;
+    Ok(State { entries: data.entries, written: Some(checksum) })
+}
+
+/// As Go's encoder writes it: keys sorted, no entries at all if there are none.
+fn render(entries: &BTreeMap<String, Entry>) -> String {
+    if entries.is_empty() {
+        return "{}".to_owned();
+    }
+    let show = |resources: &ResourceRequirements| gojson::render(resources, &schema::RESOURCE_REQUIREMENTS);
+    let pods = entries.iter().map(|(uid, entry)| {
+        let each = entry.container_resources.iter().map(|(name, r)| format!("{}:{}", gojson::quoted(name), show(r)));
+        let containers = each.collect::<Vec<_>>().join(",");
+        let of_pod = entry.pod_level_resources.as_ref().map_or_else(|| "null".to_owned(), show);
+        format!("{}:{{\"ContainerResources\":{{{containers}}},\"PodLevelResources\":{of_pod}}}", gojson::quoted(uid))
+    });
+    format!("{{\"entries\":{{{}}}}}", pods.collect::<Vec<_>>().join(","))
+}
+
+/// 32-bit FNV-1a over Go's dump of a string.
+fn checksum(data: &str) -> u32 {
+    hash::fnv1a_32(format!("(string){data}").as_bytes())
+}
+
+fn effective(pod: &Pod, container: &Container) -> ResourceRequirements {
+    let mut resources = container.resources.clone().unwrap_or_default();
+    let of_pod = api_pod::spec(pod).resources.as_ref().and_then(|r| r.limits.as_ref());
+    let set = |amount: Option<&ApiQuantity>| amount.filter(|q| !Quantity::of(q).is_zero()).cloned();
+    for name in ["cpu", "memory"] {
+        let own = resources.limits.as_ref().and_then(|limits| set(limits.get(name)));
+        if let (None, Some(limit)) = (own, of_pod.and_then(|limits| set(limits.get(name)))) {
+            resources.limits.get_or_insert_default().insert(name.to_owned(), limit);
+        }
+    }
+    resources
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rstest::rstest;
+    use serde_json::json;
+    use world::{WallClock, sim::MemoryFiles};
+
+    use super::*;
+
+    const PATH: &str = "/var/lib/kubelet/allocated_pods_state";
+    /// Written by an upstream kubelet for the pod below.
+    const UPSTREAM: &str = r#"{"data":"{\"entries\":{\"2f88c8ca819901ee0a9f4fccc7f89ee5\":{\"ContainerResources\":{\"c\":{\"limits\":{\"cpu\":\"100m\",\"memory\":\"64Mi\"},\"requests\":{\"cpu\":\"100m\",\"memory\":\"64Mi\"}},\"d\":{}},\"PodLevelResources\":null}}}","checksum":918860636}"#;
+
+    fn files() -> Files {
+        let files = Files::new(MemoryFiles::new(WallClock::simulated()));
+        files.create_dir_all(Path::new("/var/lib/kubelet"), 0o755).unwrap();
+        files
+    }
+
+    fn open(files: &Files) -> Allocations {
+        Allocations::open(files.clone(), PATH.into())
+    }
+
+    fn text(files: &Files) -> String {
+        files.read_to_string(Path::new(PATH), 1 << 20).unwrap()
+    }
+
+    fn pod(uid: &str, spec: serde_json::Value) -> Pod {
+        serde_json::from_value(json!({"metadata": {"name": "p", "uid": uid}, "spec": spec})).unwrap()
+    }
+
+    fn of_upstream() -> Pod {
+        let own = json!({"cpu": "100m", "memory": "64Mi"});
+        let c = json!({"name": "c", "resources": {"limits": own, "requests": own}});
+        pod("2f88c8ca819901ee0a9f4fccc7f89ee5", json!({"initContainers": [{"name": "d"}], "containers": [c]}))
+    }
+
+    #[test]
+    fn the_file_is_upstreams_to_the_byte() {
+        let files = files();
+        open(&files).set_pod(&of_upstream());
+        assert_eq!(text(&files), UPSTREAM);
+        assert_eq!(files.metadata(Path::new(PATH)).unwrap().mode, 0o600);
+    }
+
+    #[test]
+    fn what_was_given_is_known_after_a_restart_and_what_has_gone_leaves_with_the_next_change() {
+        let files = files();
+        files.write(Path::new(PATH), UPSTREAM.as_bytes(), 0o600).unwrap();
+        let all = open(&files);
+        assert_eq!(all.uids(), ["2f88c8ca819901ee0a9f4fccc7f89ee5"]);
+        all.forget("2f88c8ca819901ee0a9f4fccc7f89ee5");
+        assert_eq!(text(&files), UPSTREAM, "the file follows later");
+        all.set_pod(&pod("u", json!({"containers": [{"name": "c"}]})));
+        assert_eq!(open(&files).uids(), ["u"]);
+    }
+
+    #[test]
+    fn a_container_without_limits_has_those_of_its_pod() {
+        let files = files();
+        let spec = json!({"resources": {"limits": {"cpu": "2", "memory": "1Gi"}},
+            "containers": [{"name": "c", "resources": {"limits": {"cpu": "1"}}}]});
+        let pod = pod("u", spec);
+        open(&files).set_container(&pod, &api_pod::spec(&pod).containers[0]);
+        let own = r#"{\"c\":{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Gi\"}}}"#;
+        let of_pod = r#"{\"limits\":{\"cpu\":\"2\",\"memory\":\"1Gi\"}}"#;
+        assert!(
+            text(&files).contains(&format!(r#"\"ContainerResources\":{own},\"PodLevelResources\":{of_pod}"#)),
+            "{}",
+            text(&files)
+        );
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("{")]
+    #[case(r#"{"data":"{}","checksum":1}"#)]
+    #[case(r#"{"data":"[]","checksum":2093017286}"#)]
+    fn a_broken_file_is_begun_anew(#[case] broken: &str) {
+        let files = files();
+        files.write(Path::new(PATH), broken.as_bytes(), 0o600).unwrap();
+        let all = open(&files);
+        assert_eq!(all.uids(), [""; 0]);
+        all.set_pod(&of_upstream());
+        assert_eq!(text(&files), UPSTREAM);
+    }
+}
