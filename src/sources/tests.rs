@@ -1,5 +1,7 @@
 //! Tests of the sources in a simulated world: files and a URL in, changes out.
 
+mod attacks;
+
 use std::path::Path;
 
 use rstest::rstest;
