@@ -26,8 +26,8 @@ pub struct Merger {
     clock: WallClock,
     recorder: Recorder,
     to: mpsc::Sender<PodChange>,
-    /// By UID, in the source's order.
-    pods: IndexMap<String, Arc<Pod>>,
+    /// By UID, in the source's order: as the source gave it, and as it was told.
+    pods: IndexMap<String, (Arc<Pod>, Arc<Pod>)>,
     told: bool,
 }
 
@@ -55,16 +55,18 @@ impl Merger {
                 continue;
             }
             let uid = pod::uid(&each).to_owned();
-            let (op, each) = match self.pods.get(&uid) {
+            let (op, told) = match self.pods.get(&uid) {
                 None => (Some(Op::Add), self.first_seen(&each)),
-                Some(old) => self.compare(old, &each),
+                // A file that has not changed is not read again: of ten thousand pods all but one are the very same.
+                Some((given, told)) if Arc::ptr_eq(given, &each) => (None, told.clone()),
+                Some((_, told)) => self.compare(told, &each),
             };
             if let Some(op) = op {
-                by_op.entry(op).or_default().push(each.clone());
+                by_op.entry(op).or_default().push(told.clone());
             }
-            new.insert(uid, each);
+            new.insert(uid, (each, told));
         }
-        let gone = self.pods.iter().filter(|(uid, _)| !new.contains_key(*uid)).map(|(_, pod)| pod.clone());
+        let gone = self.pods.iter().filter(|(uid, _)| !new.contains_key(*uid)).map(|(_, (_, told))| told.clone());
         let gone: Vec<Arc<Pod>> = gone.collect();
         if !gone.is_empty() {
             by_op.insert(Op::Remove, gone);
