@@ -1,4 +1,5 @@
-//! Which AppArmor profile a container is to have: its own field, the pod's, or the annotation that came before them. Pure. As kubelet 1.36.
+//! Which AppArmor profile a container is to have: its own field, the annotation that came before it, or the pod's
+//! field, in that order. Pure. As kubelet 1.36.
 
 use k8s_openapi::api::core::v1::{AppArmorProfile, Container, Pod};
 
@@ -8,7 +9,7 @@ use super::{labels, pod as api_pod};
 pub fn profile(pod: &Pod, container: &Container) -> Option<AppArmorProfile> {
     let own = container.security_context.as_ref().and_then(|s| s.app_armor_profile.as_ref());
     let of_pod = api_pod::spec(pod).security_context.as_ref().and_then(|s| s.app_armor_profile.as_ref());
-    own.or(of_pod).cloned().or_else(|| annotated(pod, &container.name))
+    own.cloned().or_else(|| annotated(pod, &container.name)).or_else(|| of_pod.cloned())
 }
 
 fn annotated(pod: &Pod, container: &str) -> Option<AppArmorProfile> {
