@@ -1,5 +1,7 @@
 //! A fake runtime that listens: starting, crashing, coming back, and the handles by which a test looks at it.
 
+mod deadline;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cri_proto::{
@@ -112,6 +114,7 @@ impl FakeCri {
         drop(serving.spawn("accept", async move {
             let incoming = incoming.map(move |conn| conn.map(|conn| Cuttable::new(conn, &cut, &token)));
             let _ = Server::builder()
+                .layer(deadline::DeadlineLayer)
                 .add_service(runtime_service)
                 .add_service(image_service)
                 .serve_with_incoming(incoming)
