@@ -14,6 +14,7 @@ pub mod overlay;
 pub mod pipe;
 pub mod proc;
 pub mod process;
+mod random;
 pub mod seccomp;
 pub mod servers;
 pub mod signal;

@@ -35,6 +35,7 @@ pub fn build(kind: ImageKind, clock: &WallClock) -> Arc<MemoryFiles> {
     for (number, name) in ["stdin", "stdout", "stderr"].iter().enumerate() {
         let _ = files.symlink(Path::new(&format!("/proc/self/fd/{number}")), Path::new(&format!("/dev/{name}")));
     }
+    let _ = files.symlink(Path::new("/proc/self/fd"), Path::new("/dev/fd"));
     if kind == ImageKind::Pause {
         file("/pause", &applets::program_file("pause"), 0o755);
         return Arc::new(files);

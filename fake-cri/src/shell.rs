@@ -7,14 +7,22 @@ mod builtins;
 mod command;
 mod execute;
 mod expand;
+mod extended_test;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod hostile;
 mod interactive;
+mod job_builtins;
+mod jobs;
+mod options;
+mod path_names;
 pub(crate) mod pattern;
+mod quoting;
+mod read;
 mod redirect;
 mod state;
 mod syntax;
 mod test_command;
+mod variable_builtins;
 
 pub use pattern::matches;
 pub use test_command::test;
@@ -53,14 +61,16 @@ pub fn main(process: Process) -> BoxFuture<'static, Code> {
                 rest.next();
                 break;
             }
-            let mut command = false;
+            let (mut command, mut named) = (false, false);
             for letter in letters.chars() {
                 match letter {
                     'c' => command = true,
                     'i' => interactive = true,
-                    'l' | 's' => {}
+                    's' => shell.options.stdin = true,
+                    'l' => {}
+                    'o' => named = true,
                     other => {
-                        if !shell.set_option(other, on) {
+                        if !shell.options.set_letter(other, on) {
                             shell.process.err(format!("sh: illegal option -{other}\n")).await;
                             return 2;
                         }
@@ -68,6 +78,13 @@ pub fn main(process: Process) -> BoxFuture<'static, Code> {
                 }
             }
             rest.next();
+            if named {
+                let name = rest.next().unwrap_or_default();
+                if !shell.options.set_name(name, on) {
+                    shell.process.err(format!("sh: illegal option -o {name}\n")).await;
+                    return 2;
+                }
+            }
             if command {
                 let Some(text) = rest.next() else {
                     shell.process.err("sh: -c requires an argument\n").await;
@@ -79,14 +96,17 @@ pub fn main(process: Process) -> BoxFuture<'static, Code> {
         }
         match script {
             Some(text) => {
+                shell.options.command = true;
+                shell.line_base = -1;
                 if let Some(name) = rest.next() {
                     shell.name = name.to_owned();
                 }
                 shell.set_parameters(rest.map(str::to_owned).collect());
                 shell.run_script(&text, true).await
             }
-            None => match rest.next() {
+            None => match if shell.options.stdin { None } else { rest.next() } {
                 Some(file) => {
+                    shell.from_file = true;
                     shell.name = file.to_owned();
                     shell.set_parameters(rest.map(str::to_owned).collect());
                     let path = shell.process.absolute(file);
@@ -99,7 +119,10 @@ pub fn main(process: Process) -> BoxFuture<'static, Code> {
                     }
                 }
                 None if interactive || shell.has_terminal() => shell.run_interactive().await,
-                None => shell.run_stdin().await,
+                None => {
+                    shell.set_parameters(rest.map(str::to_owned).collect());
+                    shell.run_stdin().await
+                }
             },
         }
     })

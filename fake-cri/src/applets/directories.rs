@@ -1,190 +1,31 @@
-//! Applets that look at files: ls, stat, readlink; and those that change directories and modes: mkdir, rmdir, chmod, chown.
+//! Applets that make and remove directories and change modes and owners: mkdir, rmdir, chmod, chown, chgrp.
 
-use world::files::{FileKind, Metadata};
+use world::files::FileKind;
 
 use super::{Options, bad_option, complain};
 use crate::os::{Code, Errno, Process};
 
-fn mode_text(facts: &Metadata) -> String {
-    let kind = match facts.kind {
-        FileKind::File => '-',
-        FileKind::Directory => 'd',
-        FileKind::Symlink => 'l',
-        FileKind::Socket => 's',
-        FileKind::Fifo => 'p',
-        FileKind::CharDevice => 'c',
-        FileKind::BlockDevice => 'b',
-    };
-    let mut text = String::from(kind);
-    for shift in [6, 3, 0] {
-        for (bit, letter) in [(4, 'r'), (2, 'w'), (1, 'x')] {
-            text.push(if facts.mode >> shift & bit != 0 { letter } else { '-' });
-        }
-    }
-    if facts.mode & 0o1000 != 0 {
-        text.pop();
-        text.push('t');
-    }
-    text
-}
-
-/// `ls [-aAl1dRnh] [PATH…]`.
-pub(super) async fn ls(process: Process) -> Code {
-    let options = match Options::read(&process.args(), "aAl1dRnhiFsrtCxp", "") {
-        Ok(options) => options,
-        Err(letter) => return bad_option(&process, letter).await,
-    };
-    let names = if options.rest.is_empty() { vec![".".to_owned()] } else { options.rest.clone() };
-    let many = names.len() > 1;
-    let mut code = 0;
-    let (mut plain, mut directories) = (Vec::new(), Vec::new());
-    for name in names {
-        let path = process.absolute(&name);
-        let facts = if options.has('l') && !name.ends_with('/') {
-            process.files().lstat(&path)
-        } else {
-            process.files().stat(&path)
-        };
-        match facts.or_else(|_| process.files().lstat(&path)) {
-            Ok(facts) if facts.kind == FileKind::Directory && !options.has('d') => directories.push(name),
-            Ok(facts) => plain.push((name, facts)),
-            Err(error) => code = complain(&process, "ls", &name, error).await,
-        }
-    }
-    let mut text: String = plain.iter().map(|(name, facts)| line(&process, &options, "", name, facts)).collect();
-    let mut first = plain.is_empty();
-    let mut queue: std::collections::VecDeque<String> = directories.into();
-    while let Some(name) = queue.pop_front() {
-        let entries = match process.files().list(&process.absolute(&name), &process.credentials()) {
-            Ok(entries) => entries,
-            Err(error) => {
-                code = complain(&process, "ls", &format!("can't open '{name}'"), error).await;
-                continue;
-            }
-        };
-        if many || options.has('R') {
-            text.push_str(if first { "" } else { "\n" });
-            text.push_str(&format!("{name}:\n"));
-        }
-        first = false;
-        let mut shown: Vec<String> = if options.has('a') { vec![".".to_owned(), "..".to_owned()] } else { Vec::new() };
-        shown.extend(
-            entries.into_iter().map(|e| e.name).filter(|n| options.has('a') || options.has('A') || !n.starts_with('.')),
-        );
-        if options.has('r') {
-            shown.reverse();
-        }
-        if options.has('l') {
-            text.push_str("total 0\n");
-        }
-        let mut below = Vec::new();
-        for entry in shown {
-            let path = format!("{}/{entry}", name.trim_end_matches('/'));
-            let Ok(facts) = process.files().lstat(&process.absolute(&path)) else { continue };
-            if options.has('R') && facts.kind == FileKind::Directory && entry != "." && entry != ".." {
-                below.push(path.clone());
-            }
-            text.push_str(&line(&process, &options, &name, &entry, &facts));
-        }
-        for path in below.into_iter().rev() {
-            queue.push_front(path);
-        }
-        if text.len() > 1 << 20 {
-            break;
-        }
-    }
-    if process.out(text).await.is_err() { 1 } else { code }
-}
-
-fn line(process: &Process, options: &Options, directory: &str, name: &str, facts: &Metadata) -> String {
-    if !options.has('l') && !options.has('n') {
-        return format!("{name}\n");
-    }
-    let path =
-        if directory.is_empty() { name.to_owned() } else { format!("{}/{name}", directory.trim_end_matches('/')) };
-    let link = match facts.kind {
-        FileKind::Symlink => {
-            process.files().read_link(&process.absolute(&path)).map_or(String::new(), |t| format!(" -> {t}"))
-        }
-        _ => String::new(),
-    };
-    let owner = if options.has('n') { facts.uid.to_string() } else { super::identity::user_name(process, facts.uid) };
-    let time = facts.modified.to_zoned(jiff::tz::TimeZone::UTC).strftime("%b %e %H:%M").to_string();
-    format!("{}    1 {owner:8} {:8} {:9} {time} {name}{link}\n", mode_text(facts), facts.gid, facts.size)
-}
-
-/// `stat [-c FORMAT] FILE…`, with `%a %u %g %s %n %F %U`.
-pub(super) async fn stat(process: Process) -> Code {
-    let options = match Options::read(&process.args(), "Lft", "c") {
-        Ok(options) => options,
-        Err(letter) => return bad_option(&process, letter).await,
-    };
-    let mut code = 0;
-    for name in &options.rest {
-        let path = process.absolute(name);
-        let facts = if options.has('L') { process.files().stat(&path) } else { process.files().lstat(&path) };
-        let facts = match facts {
-            Ok(facts) => facts,
-            Err(error) => {
-                code = complain(&process, "stat", &format!("can't stat '{name}'"), error).await;
-                continue;
-            }
-        };
-        let kind = match facts.kind {
-            FileKind::File => "regular file",
-            FileKind::Directory => "directory",
-            FileKind::Symlink => "symbolic link",
-            FileKind::Socket => "socket",
-            FileKind::Fifo => "fifo",
-            FileKind::CharDevice => "character special file",
-            FileKind::BlockDevice => "block special file",
-        };
-        let format = options.value('c').unwrap_or("  File: %n\n  Size: %s\t%F\nAccess: (0%a)  Uid: %u   Gid: %g");
-        let text = format
-            .replace("%a", &format!("{:o}", facts.mode))
-            .replace("%A", &mode_text(&facts))
-            .replace("%u", &facts.uid.to_string())
-            .replace("%g", &facts.gid.to_string())
-            .replace("%U", &super::identity::user_name(&process, facts.uid))
-            .replace("%s", &facts.size.to_string())
-            .replace("%F", kind)
-            .replace("%i", &facts.inode.to_string())
-            .replace("%Y", &facts.modified.as_second().to_string())
-            .replace("%n", name);
-        let _ = process.out(text + "\n").await;
-    }
-    code
-}
-
-/// `readlink [-f] PATH`.
-pub(super) async fn readlink(process: Process) -> Code {
-    let options = match Options::read(&process.args(), "fnv", "") {
-        Ok(options) => options,
-        Err(letter) => return bad_option(&process, letter).await,
-    };
-    let Some(name) = options.rest.first() else {
-        process.err("Usage: readlink [-fnv] FILE\n").await;
-        return 1;
-    };
-    let path = process.absolute(name);
-    let target = if options.has('f') {
-        process.files().find(&path, true).map(|p| p.path.display().to_string())
-    } else {
-        process.files().read_link(&path)
-    };
-    match target {
-        Ok(target) => i32::from(process.out(target + "\n").await.is_err()),
-        Err(_) => 1,
-    }
-}
-
 /// `mkdir [-p] [-m MODE] DIR…`.
 pub(super) async fn mkdir(process: Process) -> Code {
-    let options = match Options::read(&process.args(), "p", "m") {
+    let options = match Options::read(&process.args(), "pv", "m") {
         Ok(options) => options,
         Err(letter) => return bad_option(&process, letter).await,
     };
-    let mode = options.value('m').and_then(|m| u32::from_str_radix(m, 8).ok()).unwrap_or(0o755);
+    if options.rest.is_empty() {
+        process.err("Usage: mkdir [-m MODE] [-p] DIRECTORY...\n").await;
+        return 1;
+    }
+    let asked = match options.value('m') {
+        Some(text) => match new_mode(text, 0o777) {
+            Some(mode) => Some(mode),
+            None => {
+                process.err(format!("mkdir: invalid mode '{text}'\n")).await;
+                return 1;
+            }
+        },
+        None => None,
+    };
+    let mode = 0o777;
     let who = process.credentials();
     let mut code = 0;
     for name in &options.rest {
@@ -201,6 +42,7 @@ pub(super) async fn mkdir(process: Process) -> Code {
                     {
                         Ok(())
                     }
+                    Err(Errno::Exists) if so_far.len() < path.trim_end_matches('/').len() => Err(Errno::NotDirectory),
                     other => other,
                 };
                 if result.is_err() {
@@ -211,27 +53,42 @@ pub(super) async fn mkdir(process: Process) -> Code {
         } else {
             process.files().make_dir(&path, mode, &who)
         };
-        if let Err(error) = result {
-            code = complain(&process, "mkdir", &format!("can't create directory '{name}'"), error).await;
+        // What is asked for by number is not masked.
+        if let (Ok(()), Some(asked)) = (&result, asked) {
+            let _ = process.files().set_mode(&path, asked, &who);
+        }
+        match result {
+            Err(error) => code = complain(&process, "mkdir", &format!("can't create directory '{name}'"), error).await,
+            Ok(()) if options.has('v') => drop(process.out(format!("created directory: '{name}'\n")).await),
+            Ok(()) => {}
         }
     }
     code
 }
 
-/// `rmdir DIR…`.
+/// `rmdir [-p] DIR…`.
 pub(super) async fn rmdir(process: Process) -> Code {
     let args = process.args();
+    let parents = args.iter().any(|a| a == "-p");
     let mut code = 0;
     for name in args[1..].iter().filter(|a| !a.starts_with('-')) {
-        if let Err(error) = process.files().remove_dir(&process.absolute(name), &process.credentials()) {
-            code = complain(&process, "rmdir", &format!("'{name}'"), error).await;
+        let mut name = name.as_str();
+        loop {
+            if let Err(error) = process.files().remove_dir(&process.absolute(name), &process.credentials()) {
+                code = complain(&process, "rmdir", &format!("'{name}'"), error).await;
+                break;
+            }
+            match name.trim_end_matches('/').rsplit_once('/') {
+                Some((above, _)) if parents && !above.is_empty() => name = above,
+                _ => break,
+            }
         }
     }
     code
 }
 
-/// A new mode from `755` or `u+x,go-w`.
-fn new_mode(text: &str, old: u32) -> Option<u32> {
+/// The mode that `644` or `u+x,go=r` makes of an old one.
+pub(crate) fn new_mode(text: &str, old: u32) -> Option<u32> {
     if let Ok(mode) = u32::from_str_radix(text, 8) {
         return Some(mode & 0o7777);
     }
@@ -255,7 +112,14 @@ fn new_mode(text: &str, old: u32) -> Option<u32> {
                 'r' => 0o444,
                 'w' => 0o222,
                 'x' | 'X' => 0o111,
-                's' => 0o6000,
+                's' => {
+                    0o6000
+                        & if who.is_empty() || who.contains('a') {
+                            0o6000
+                        } else {
+                            (if who.contains('u') { 0o4000 } else { 0 }) | (if who.contains('g') { 0o2000 } else { 0 })
+                        }
+                }
                 't' => 0o1000,
                 _ => return None,
             };
@@ -270,51 +134,117 @@ fn new_mode(text: &str, old: u32) -> Option<u32> {
     Some(mode)
 }
 
-/// `chmod MODE FILE…`. What seccomp forbids, it is refused.
+/// The paths themselves, and with `-R` all below them, depth first.
+fn all_below(process: &Process, names: &[String], recursive: bool) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut waiting: Vec<String> = names.iter().rev().cloned().collect();
+    while let Some(name) = waiting.pop() {
+        let path = process.absolute(&name);
+        if recursive && process.files().lstat(&path).is_ok_and(|facts| facts.kind == FileKind::Directory) {
+            let entries = process.files().list(&path, &process.credentials()).unwrap_or_default();
+            let above = name.trim_end_matches('/');
+            waiting.extend(entries.into_iter().rev().map(|entry| format!("{above}/{}", entry.name)));
+        }
+        all.push(name);
+    }
+    all
+}
+
+/// `chmod [-Rvcf] MODE FILE…`. What seccomp forbids, it is refused.
 pub(super) async fn chmod(process: Process) -> Code {
     let args = process.args();
-    let words: Vec<&String> = args[1..].iter().filter(|a| !matches!(a.as_str(), "-R" | "-v" | "-f")).collect();
+    let is_option = |a: &String| a.starts_with('-') && a.len() > 1 && a[1..].chars().all(|c| "Rvcf".contains(c));
+    let letters: String = args[1..].iter().filter(|a| is_option(a)).cloned().collect();
+    let words: Vec<String> = args[1..].iter().filter(|a| !is_option(a)).cloned().collect();
     let [mode, names @ ..] = words.as_slice() else {
-        process.err("Usage: chmod [-R] MODE[,MODE]... FILE...\n").await;
+        process.err("Usage: chmod [-Rcvf] MODE[,MODE]... FILE...\n").await;
         return 1;
     };
+    if names.is_empty() {
+        process.err("Usage: chmod [-Rcvf] MODE[,MODE]... FILE...\n").await;
+        return 1;
+    }
+    if new_mode(mode, 0).is_none() {
+        process.err(format!("chmod: invalid mode '{mode}'\n")).await;
+        return 1;
+    }
     let who = process.credentials();
     let mut code = 0;
-    for name in names {
-        let path = process.absolute(name);
+    for name in all_below(&process, names, letters.contains('R')) {
+        let path = process.absolute(&name);
         let result = process.files().stat(&path).and_then(|facts| {
-            let mode = new_mode(mode, facts.mode).ok_or(Errno::Invalid)?;
-            process.files().set_mode(&path, mode, &who)
+            let new = new_mode(mode, facts.mode).ok_or(Errno::Invalid)?;
+            process.files().set_mode(&path, new, &who).map(|()| (facts.mode & 0o7777, new))
         });
-        if let Err(error) = result {
-            code = complain(&process, "chmod", name, error).await;
+        match result {
+            Ok((old, new)) if letters.contains('v') || letters.contains('c') && old != new => {
+                let shown = super::listing::rights(new);
+                let _ = process.out(format!("mode of '{name}' changed to {new:04o} ({shown})\n")).await;
+            }
+            Ok(_) => {}
+            Err(error) => code = complain(&process, "chmod", &name, error).await,
         }
     }
     code
 }
 
-/// `chown USER[:GROUP] FILE…`, by number or by name.
-pub(super) async fn chown(process: Process) -> Code {
+async fn change_owner(process: &Process, user: Option<u32>, group: Option<u32>, names: &[String]) -> Code {
     let args = process.args();
-    let words: Vec<&String> = args[1..].iter().filter(|a| !a.starts_with('-')).collect();
-    let [owner, names @ ..] = words.as_slice() else {
-        process.err("Usage: chown USER[:[GRP]] FILE...\n").await;
-        return 1;
-    };
-    let (user, group) = owner.split_once(':').map_or((owner.as_str(), None), |(u, g)| (u, Some(g)));
-    let id = |text: &str| match text {
-        "root" => Some(0),
-        other => other.parse::<u32>().ok(),
-    };
+    let called = super::processes::command(process);
+    let recursive = args.iter().any(|a| a.starts_with('-') && a.contains('R'));
     let mut code = 0;
-    for name in names {
-        let path = process.absolute(name);
-        let result = process.files().chown(&path, id(user), group.and_then(id), &process.credentials());
-        if let Err(error) = result {
-            code = complain(&process, "chown", name, error).await;
+    for name in all_below(process, names, recursive) {
+        if let Err(error) = process.files().chown(&process.absolute(&name), user, group, &process.credentials()) {
+            code = complain(process, &called, &name, error).await;
         }
     }
     code
+}
+
+/// `chown [-R] USER[:[GROUP]] FILE…`, by number or by name.
+pub(super) async fn chown(process: Process) -> Code {
+    let args = process.args();
+    let words: Vec<String> = args[1..].iter().filter(|a| !a.starts_with('-')).cloned().collect();
+    let [owner, names @ ..] = words.as_slice() else {
+        process.err("Usage: chown [-RhLHPcvf]... USER[:[GRP]] FILE...\n").await;
+        return 1;
+    };
+    let (user, group) = match owner.split_once([':', '.']) {
+        Some((user, group)) => (user, Some(group)),
+        None => (owner.as_str(), None),
+    };
+    let mut ids = (None, None);
+    if !user.is_empty() {
+        let Some((uid, gid)) = super::identity::user(&process, user) else {
+            process.err(format!("chown: unknown user {user}\n")).await;
+            return 1;
+        };
+        // `user:` means the user's own group.
+        ids = (Some(uid), group.filter(|g| g.is_empty()).map(|_| gid));
+    }
+    if let Some(group) = group.filter(|g| !g.is_empty()) {
+        let Some(gid) = super::identity::group(&process, group) else {
+            process.err(format!("chown: unknown group {group}\n")).await;
+            return 1;
+        };
+        ids.1 = Some(gid);
+    }
+    change_owner(&process, ids.0, ids.1, names).await
+}
+
+/// `chgrp [-R] GROUP FILE…`.
+pub(super) async fn chgrp(process: Process) -> Code {
+    let args = process.args();
+    let words: Vec<String> = args[1..].iter().filter(|a| !a.starts_with('-')).cloned().collect();
+    let [group, names @ ..] = words.as_slice() else {
+        process.err("Usage: chgrp [-RhLHPcvf]... GROUP FILE...\n").await;
+        return 1;
+    };
+    let Some(gid) = super::identity::group(&process, group) else {
+        process.err(format!("chgrp: unknown group {group}\n")).await;
+        return 1;
+    };
+    change_owner(&process, None, Some(gid), names).await
 }
 
 #[cfg(test)]

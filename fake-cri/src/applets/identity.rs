@@ -1,7 +1,7 @@
 //! Applets about who and where: id, whoami, hostname, uname, nproc.
 
 use super::{Options, bad_option};
-use crate::os::{Code, Errno, Process, capability::Capability};
+use crate::os::{Code, Credentials, Errno, Process, capability::Capability};
 
 fn table(process: &Process, path: &str) -> Vec<Vec<String>> {
     let root = crate::os::Credentials::default();
@@ -19,13 +19,75 @@ pub(super) fn user_name(process: &Process, uid: u32) -> String {
     name_by_id(process, "/etc/passwd", uid).unwrap_or_else(|| uid.to_string())
 }
 
-/// `id [-ugGn]`.
+/// The group's name in the image's `/etc/group`, or the number.
+pub(super) fn group_name(process: &Process, gid: u32) -> String {
+    group_of(process, gid).unwrap_or_else(|| gid.to_string())
+}
+
+/// The user's name, if there is one.
+pub(super) fn user_of(process: &Process, uid: u32) -> Option<String> {
+    name_by_id(process, "/etc/passwd", uid)
+}
+
+/// The group's name, if there is one.
+pub(super) fn group_of(process: &Process, gid: u32) -> Option<String> {
+    name_by_id(process, "/etc/group", gid)
+}
+
+/// A user and its group, by name or by number.
+pub(super) fn user(process: &Process, text: &str) -> Option<(u32, u32)> {
+    let row = table(process, "/etc/passwd").into_iter().find(|row| row.first().is_some_and(|name| name == text));
+    match row {
+        Some(row) => Some((row.get(2)?.parse().ok()?, row.get(3)?.parse().ok()?)),
+        None => text.parse().ok().map(|uid| (uid, uid)),
+    }
+}
+
+/// A group, by name or by number.
+pub(super) fn group(process: &Process, text: &str) -> Option<u32> {
+    let row = table(process, "/etc/group").into_iter().find(|row| row.first().is_some_and(|name| name == text));
+    match row {
+        Some(row) => row.get(2)?.parse().ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// Another user as `id` shows one: the groups are those of `/etc/group`.
+fn other(process: &Process, name: &str) -> Option<Credentials> {
+    let (uid, gid) = user(process, name).filter(|_| name.parse::<u32>().is_err())?;
+    let groups = table(process, "/etc/group")
+        .into_iter()
+        .filter(|row| row.get(3).is_some_and(|members| members.split(',').any(|m| m == name)))
+        .filter_map(|row| row.get(2)?.parse().ok())
+        .collect();
+    Some(Credentials { uid, gid, groups, ..Credentials::default() })
+}
+
+/// `groups [USER]`.
+pub(super) async fn groups(process: Process) -> Code {
+    let mut args = process.args();
+    args[0] = "-nG".to_owned();
+    args.insert(0, "id".to_owned());
+    process.set_args(args);
+    id(process).await
+}
+
+/// `id [-ugGn] [USER]`.
 pub(super) async fn id(process: Process) -> Code {
     let options = match Options::read(&process.args(), "ugGnr", "") {
         Ok(options) => options,
         Err(letter) => return bad_option(&process, letter).await,
     };
-    let who = process.credentials();
+    let who = match options.rest.first() {
+        None => process.credentials(),
+        Some(name) => match other(&process, name) {
+            Some(who) => who,
+            None => {
+                process.err(format!("id: unknown user {name}\n")).await;
+                return 1;
+            }
+        },
+    };
     let mut groups = vec![who.gid];
     groups.extend(who.groups.iter().filter(|g| **g != who.gid));
     let group = |gid: u32| name_by_id(&process, "/etc/group", gid);

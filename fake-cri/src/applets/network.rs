@@ -121,13 +121,30 @@ fn url(text: &str) -> Option<(String, u16, String)> {
 pub(super) async fn wget(process: Process) -> Code {
     let args = process.args();
     let spider = args.iter().any(|a| a == "--spider");
-    let short: Vec<String> = args.iter().filter(|a| !a.starts_with("--")).cloned().collect();
-    let options = match Options::read(&short, "qScS", "OTtU") {
+    let mut headers = String::new();
+    let mut posted = None;
+    let mut short = Vec::new();
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        let (name, inline) = word.split_once('=').map_or((word.as_str(), None), |(n, v)| (n, Some(v.to_owned())));
+        match name {
+            "--header" => headers.push_str(&format!("{}\r\n", inline.or(words.next().cloned()).unwrap_or_default())),
+            "--post-data" => posted = inline.or(words.next().cloned()),
+            "--timeout" => drop(inline.or(words.next().cloned())),
+            long if long.starts_with("--") => {}
+            _ => short.push(word.clone()),
+        }
+    }
+    if let Some(url) = short.iter().skip(1).find(|w| w.contains("://") && !w.starts_with("http://")) {
+        process.err(format!("wget: not an http or ftp url: {url}\n")).await;
+        return 1;
+    }
+    let options = match Options::read(&short, "qSc", "OTtUPoY") {
         Ok(options) => options,
         Err(letter) => return bad_option(&process, letter).await,
     };
     let Some((host, port, path)) = options.rest.first().and_then(|u| url(u)) else {
-        process.err("wget: missing URL\n").await;
+        process.err("Usage: wget [-cqS] [--spider] [-O FILE] [-o LOGFILE] [--header STR] URL...\n").await;
         return 1;
     };
     let quiet = options.has('q');
@@ -138,13 +155,26 @@ pub(super) async fn wget(process: Process) -> Code {
     let conn = match around.dial(&host, port).await {
         Ok(conn) => conn,
         Err(error) => {
-            process.err(format!("wget: can't connect to remote host ({host}): {}\n", Errno::from(error))).await;
+            let text = match error.kind() {
+                std::io::ErrorKind::NotFound => format!("wget: bad address '{host}'\n"),
+                _ => format!("wget: can't connect to remote host ({host}): {}\n", Errno::from(error)),
+            };
+            process.err(text).await;
             return 1;
         }
     };
     let (mut reader, mut writer) = tokio::io::split(conn);
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: Wget\r\nConnection: close\r\n\r\n");
+    let method = if posted.is_some() { "POST" } else { "GET" };
+    if let Some(body) = &posted {
+        headers.push_str(&format!(
+            "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
+            body.len()
+        ));
+    }
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: Wget\r\nConnection: close\r\n{headers}\r\n{}",
+        posted.unwrap_or_default()
+    );
     if writer.write_all(request.as_bytes()).await.is_err() {
         process.err("wget: error getting response\n").await;
         return 1;
@@ -168,6 +198,9 @@ pub(super) async fn wget(process: Process) -> Code {
         return 1;
     }
     if spider {
+        if !quiet {
+            process.err("remote file exists\n").await;
+        }
         return 0;
     }
     let body = &answer[end + 4..];
@@ -178,8 +211,21 @@ pub(super) async fn wget(process: Process) -> Code {
     if name == "-" {
         return i32::from(process.out(body).await.is_err());
     }
+    let name = match options.value('P') {
+        Some(directory) if options.value('O').is_none() => format!("{directory}/{name}"),
+        _ => name,
+    };
     match process.files().open(&process.absolute(&name), OpenMode::WRITE, &process.credentials()) {
-        Ok(file) => i32::from(file.write(body).await.is_err()),
+        Ok(file) => {
+            if !quiet {
+                process.err(format!("saving to '{name}'\n")).await;
+            }
+            let failed = file.write(body).await.is_err();
+            if !quiet && !failed {
+                process.err(format!("'{name}' saved\n")).await;
+            }
+            i32::from(failed)
+        }
         Err(error) => {
             process.err(format!("wget: can't open '{name}': {error}\n")).await;
             1
@@ -187,8 +233,30 @@ pub(super) async fn wget(process: Process) -> Code {
     }
 }
 
-/// `httpd [-f] [-p PORT] [-h DIR]`: serves files.
+/// Serves in the background; a start that fails is the command's failure.
+async fn daemon(process: &Process) -> Code {
+    let launch = crate::os::Launch::child(process, process.args());
+    let program: crate::os::Program = Box::new(|process| Box::pin(serve_files(process)));
+    let Some(child) = process.kernel().clone().launch(Some(process), launch, program) else { return 1 };
+    // Long enough for it to find its port taken.
+    for _ in 0..16 {
+        tokio::task::yield_now().await;
+        if child.exit().is_some() {
+            return process.wait_child(&child).await.code();
+        }
+    }
+    0
+}
+
+/// `httpd [-fv] [-p PORT] [-h DIR]`: serves files, in the background unless told otherwise.
 pub(super) async fn httpd(process: Process) -> Code {
+    match Options::read(&process.args(), "fv", "phcu") {
+        Ok(options) if !options.has('f') => daemon(&process).await,
+        _ => serve_files(process).await,
+    }
+}
+
+async fn serve_files(process: Process) -> Code {
     let options = match Options::read(&process.args(), "fv", "phcu") {
         Ok(options) => options,
         Err(letter) => return bad_option(&process, letter).await,
@@ -198,6 +266,9 @@ pub(super) async fn httpd(process: Process) -> Code {
         process.err("httpd: bad port\n").await;
         return 1;
     };
+    if !options.has('v') {
+        process.set_descriptor(1, Arc::new(crate::os::pipe::Null));
+    }
     let home = process.absolute(options.value('h').unwrap_or("."));
     let files = process.clone();
     let result = crate::os::servers::serve(&process, port, Arc::new(move |path: &str| {

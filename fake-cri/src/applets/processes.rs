@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Options, bad_option, regex::Regex};
-use crate::os::{Code, Disposition, Errno, Process, Signal, capability::Capability};
+use crate::os::{Code, Disposition, Process, Signal, capability::Capability};
 
 /// Reads `5`, `0.2`, `1m`, `2h`, `1d`, `infinity`; `None` if it is none of them.
 fn duration(text: &str) -> Option<Duration> {
@@ -55,46 +55,82 @@ pub(super) async fn sleep(process: Process) -> Code {
     0
 }
 
-/// `timeout [-s SIGNAL] SECONDS COMMAND…`.
+/// `timeout [-s SIGNAL] [-k SECONDS] SECONDS COMMAND…`. The status is the command's own, as busybox has it.
 pub(super) async fn timeout(process: Process) -> Code {
+    const USAGE: &str = "Usage: timeout [-s SIG] [-k KILL_SECS] SECS PROG ARGS\n";
     let args = process.args();
-    let mut rest = args[1..].iter();
-    let mut signal = Signal::TERM;
-    let mut word = rest.next();
-    if word.is_some_and(|w| w == "-s") {
-        signal = rest.next().and_then(|s| Signal::parse(s)).unwrap_or(Signal::TERM);
-        word = rest.next();
+    let mut rest = args[1..].iter().peekable();
+    let (mut signal, mut then_kill) = (Signal::TERM, None);
+    while let Some(option) = rest.next_if(|word| word.starts_with('-') && word.len() > 1) {
+        let inline = &option[2..];
+        let value = if inline.is_empty() { rest.next().map_or("", String::as_str) } else { inline };
+        match &option[..2] {
+            "-s" => match Signal::parse(value) {
+                Some(named) => signal = named,
+                None => {
+                    process.err(format!("timeout: unknown signal '{value}'\n")).await;
+                    return 1;
+                }
+            },
+            "-k" => match duration(value) {
+                Some(wait) => then_kill = Some(wait),
+                None => {
+                    process.err(format!("timeout: invalid number '{value}'\n")).await;
+                    return 1;
+                }
+            },
+            other => return bad_option(&process, other.chars().nth(1).unwrap_or('-')).await,
+        }
     }
-    let Some(limit) = word.and_then(|w| duration(w)) else {
-        process.err("Usage: timeout [-s SIG] SECS PROG ARGS\n").await;
+    let (Some(limit), Some(name)) = (rest.next().cloned(), rest.peek().map(|name| (*name).clone())) else {
+        process.err(USAGE).await;
+        return 1;
+    };
+    let Some(limit) = duration(&limit) else {
+        process.err(format!("timeout: invalid number '{limit}'\n")).await;
         return 1;
     };
     let command: Vec<String> = rest.cloned().collect();
     let path = process.var("PATH").unwrap_or_else(|| "/bin:/usr/bin".to_owned());
-    let Some(name) = command.first() else {
-        process.err("Usage: timeout [-s SIG] SECS PROG ARGS\n").await;
-        return 1;
-    };
-    let program = match super::find(&process, name, &path) {
+    let program = match super::find(&process, &name, &path) {
         Ok(program) => program,
         Err(error) => {
-            process.err(format!("timeout: can't execute '{name}': {}\n", error.text)).await;
+            process.err(format!("timeout: can't execute '{name}': {}\n", error.reason())).await;
             return error.code;
         }
     };
-    let launch = crate::os::Launch::child(&process, command.clone());
+    let launch = crate::os::Launch::child(&process, command);
     let Some(child) = process.kernel().clone().launch(Some(&process), launch, program) else { return 126 };
-    tokio::select! {
+    let (code, late) = tokio::select! {
         biased;
-        exit = process.wait_child(&child) => exit.code(),
+        exit = process.wait_child(&child) => (exit.code(), false),
         () = pause(limit) => {
             child.signal(signal);
-            process.wait_child(&child).await.code()
+            match then_kill {
+                None => (process.wait_child(&child).await.code(), true),
+                Some(wait) => tokio::select! {
+                    biased;
+                    exit = process.wait_child(&child) => (exit.code(), true),
+                    () = pause(wait) => {
+                        child.signal(Signal::KILL);
+                        (process.wait_child(&child).await.code(), true)
+                    }
+                },
+            }
         }
+    };
+    // The command has taken the program's own place there, so whoever waits sees it end by the signal.
+    if late
+        && code > 128
+        && let Some(signal) = Signal::from_number((code - 128) as u32)
+    {
+        process.end_by(signal);
     }
+    code
 }
 
-fn command(process: &Process) -> String {
+/// The name that a process was started by.
+pub(super) fn command(process: &Process) -> String {
     process.args().first().map(|a| a.rsplit('/').next().unwrap_or(a).to_owned()).unwrap_or_default()
 }
 
@@ -118,8 +154,17 @@ pub(super) async fn ps(process: Process) -> Code {
         Some(columns) => {
             let columns: Vec<&str> = columns.split(',').map(|c| c.split('=').next().unwrap_or(c)).collect();
             if !options.value('o').is_some_and(|c| c.contains('=')) {
-                let heads: Vec<String> = columns.iter().map(|c| c.to_ascii_uppercase()).collect();
-                lines.push_str(&format!("{}\n", heads.join(" ")));
+                let heads: Vec<String> = columns
+                    .iter()
+                    .map(|c| match *c {
+                        "pid" | "ppid" | "pgid" => format!("{:<5}", c.to_ascii_uppercase()),
+                        "user" => "USER    ".to_owned(),
+                        "comm" => format!("{:<16}", "COMMAND"),
+                        "args" => "COMMAND".to_owned(),
+                        other => other.to_ascii_uppercase(),
+                    })
+                    .collect();
+                lines.push_str(&format!("{}\n", heads.join(" ").trim_end()));
             }
             for p in &processes {
                 let row: Vec<String> = columns
@@ -127,13 +172,13 @@ pub(super) async fn ps(process: Process) -> Code {
                     .map(|c| match *c {
                         "pid" => format!("{:5}", process.kernel().number_of(p)),
                         "ppid" => format!("{:5}", p.parent()),
-                        "user" => super::identity::user_name(&process, p.credentials().uid),
-                        "comm" => command(p),
+                        "user" => format!("{:<8}", super::identity::user_name(&process, p.credentials().uid)),
+                        "comm" => format!("{:<16}", command(p)),
                         "stat" => if p.exit().is_some() { "Z" } else { "S" }.to_owned(),
                         _ => p.args().join(" "),
                     })
                     .collect();
-                lines.push_str(&format!("{}\n", row.join(" ")));
+                lines.push_str(&format!("{}\n", row.join(" ").trim_end()));
             }
         }
     }
@@ -188,36 +233,6 @@ pub(crate) fn may_signal(process: &Process, target: &Process) -> bool {
     process.syscall("kill").is_ok() && (who.can(Capability::KILL) || who.uid == target.credentials().uid)
 }
 
-/// `killall [-SIGNAL] NAME…`.
-pub(super) async fn killall(process: Process) -> Code {
-    let args = process.args();
-    let mut signal = Signal::TERM;
-    let mut code = 0;
-    for arg in &args[1..] {
-        if let Some(name) = arg.strip_prefix('-') {
-            let Some(named) = Signal::parse(name) else {
-                process.err(format!("killall: bad signal name '{name}'\n")).await;
-                return 1;
-            };
-            signal = named;
-            continue;
-        }
-        let mut targets = process.kernel().processes();
-        targets.retain(|p| {
-            p.exit().is_none() && p.pid() != process.pid() && command(p) == *arg && may_signal(&process, p)
-        });
-        if targets.is_empty() {
-            process.err(format!("killall: {arg}: no process killed\n")).await;
-            code = 1;
-        }
-        for target in targets {
-            target.signal_from(&process, signal);
-        }
-    }
-    tokio::task::yield_now().await;
-    code
-}
-
 /// `usleep N`: microseconds.
 pub(super) async fn usleep(process: Process) -> Code {
     match process.args().get(1).and_then(|n| n.parse().ok()) {
@@ -232,66 +247,54 @@ pub(super) async fn usleep(process: Process) -> Code {
     }
 }
 
-/// `kill [-SIGNAL] PID…` as a program.
-pub(super) async fn kill(process: Process) -> Code {
-    let args = process.args();
-    let mut signal = Some(Signal::TERM);
-    let mut code = 0;
-    for arg in &args[1..] {
-        if let Some(name) = arg.strip_prefix('-').filter(|n| n.parse::<u32>().is_err() || args[1] == *arg) {
-            signal = Signal::parse(name);
-            if signal.is_none() && name != "0" {
-                process.err(format!("kill: bad signal name '{name}'\n")).await;
-                return 1;
-            }
-            continue;
-        }
-        match arg.parse().ok().and_then(|pid| process.kernel().process(pid)) {
-            Some(target) if !may_signal(&process, &target) => {
-                process.err(format!("kill: can't kill pid {arg}: {}\n", Errno::NotPermitted)).await;
-                code = 1;
-            }
-            Some(target) => {
-                signal.inspect(|s| target.signal_from(&process, *s));
-                tokio::task::yield_now().await;
-            }
-            None => {
-                process.err(format!("kill: can't kill pid {arg}: No such process\n")).await;
-                code = 1;
-            }
-        }
+/// The processes that `pgrep` and `pkill` mean by their arguments, oldest first; the error is what to exit with.
+pub(super) async fn matching(process: &Process, args: &[String]) -> Result<Vec<Process>, Code> {
+    let options = match Options::read(args, "flxnova", "uPs") {
+        Ok(options) => options,
+        Err(letter) => return Err(bad_option(process, letter).await),
+    };
+    let parent = options.value('P').and_then(|pid| pid.parse::<u32>().ok());
+    let pattern = options.rest.first().map_or("", String::as_str);
+    if pattern.is_empty() && parent.is_none() {
+        let name = command(process);
+        process.err(format!("Usage: {name} [-flanovx] [-s SID|-P PPID|PATTERN]\n")).await;
+        return Err(1);
     }
-    code
+    let Some(regex) = Regex::new(pattern, true, false, false) else {
+        process.err(format!("{}: bad regex '{pattern}'\n", command(process))).await;
+        return Err(2);
+    };
+    let mut found: Vec<Process> = process.kernel().processes();
+    found.retain(|p| {
+        let text = if options.has('f') { p.args().join(" ") } else { command(p) };
+        let held = if options.has('x') { regex.whole(&text) } else { regex.held(&text) };
+        let child = parent.is_none_or(|parent| p.parent() == parent);
+        p.pid() != process.pid() && p.exit().is_none() && child && held != options.has('v')
+    });
+    if options.has('n') {
+        found = found.pop().into_iter().collect();
+    } else if options.has('o') {
+        found.truncate(1);
+    }
+    Ok(found)
 }
 
-/// `pgrep [-f] [-l] [-x] PATTERN`.
+/// `pgrep [-flaxnov] [-P PARENT] PATTERN`.
 pub(super) async fn pgrep(process: Process) -> Code {
-    let options = match Options::read(&process.args(), "flxnov", "uP") {
-        Ok(options) => options,
-        Err(letter) => return bad_option(&process, letter).await,
+    let found = match matching(&process, &process.args()).await {
+        Ok(found) => found,
+        Err(code) => return code,
     };
-    let Some(pattern) = options.rest.first() else {
-        process.err("Usage: pgrep [-flanovx] [-s SID|-P PPID|PATTERN]\n").await;
-        return 1;
-    };
-    let Some(regex) = Regex::new(pattern, true, false, false) else {
-        process.err(format!("pgrep: bad regex '{pattern}'\n")).await;
-        return 2;
-    };
-    let mut code = 1;
-    for p in process.kernel().processes() {
-        if p.pid() == process.pid() || p.exit().is_some() {
-            continue;
-        }
-        let text = if options.has('f') { p.args().join(" ") } else { command(&p) };
-        let held = if options.has('x') { regex.whole(&text) } else { regex.held(&text) };
-        if held != options.has('v') {
-            code = 0;
-            let tail = if options.has('l') { format!(" {}", command(&p)) } else { String::new() };
-            let _ = process.out(format!("{}{tail}\n", process.kernel().number_of(&p))).await;
-        }
+    let shown = |letter: char| process.args().iter().any(|a| a.starts_with('-') && a.contains(letter));
+    for p in &found {
+        let tail = match (shown('a'), shown('l')) {
+            (true, _) => format!(" {}", p.args().join(" ")),
+            (_, true) => format!(" {}", command(p)),
+            _ => String::new(),
+        };
+        let _ = process.out(format!("{}{tail}\n", process.kernel().number_of(p))).await;
     }
-    code
+    i32::from(found.is_empty())
 }
 
 /// `pidof NAME…`: newest first.

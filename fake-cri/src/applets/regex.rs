@@ -3,7 +3,7 @@
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
-pub(super) struct Regex(regex::Regex);
+pub(crate) struct Regex(regex::Regex);
 
 /// Most memory that one expression may take.
 const SIZE_LIMIT: usize = 1 << 20;
@@ -78,7 +78,7 @@ fn set(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
 
 impl Regex {
     /// Reads an expression: basic, `extended`, or `fixed` text. `None` if it is none.
-    pub(super) fn new(pattern: &str, extended: bool, fixed: bool, ignore_case: bool) -> Option<Self> {
+    pub(crate) fn new(pattern: &str, extended: bool, fixed: bool, ignore_case: bool) -> Option<Self> {
         let pattern = if fixed { regex::escape(pattern) } else { translate(pattern, extended) };
         let mut builder = regex::RegexBuilder::new(&pattern);
         builder.case_insensitive(ignore_case).size_limit(SIZE_LIMIT).dfa_size_limit(SIZE_LIMIT);
@@ -86,7 +86,18 @@ impl Regex {
     }
 
     /// Whether it matches somewhere.
-    pub(super) fn held(&self, line: &str) -> bool {
+    pub(super) fn groups(&self, line: &str) -> Option<(String, Option<String>)> {
+        let captures = self.0.captures(line)?;
+        Some((captures[0].to_owned(), captures.get(1).map(|group| group.as_str().to_owned())))
+    }
+
+    /// Where it is first held by a line, from an offset on.
+    pub(super) fn place(&self, line: &str, from: usize) -> Option<(usize, usize)> {
+        self.0.find_at(line, from).map(|found| (found.start(), found.end()))
+    }
+
+    /// Whether it is held by a line.
+    pub(crate) fn held(&self, line: &str) -> bool {
         self.0.is_match(line)
     }
 
@@ -108,11 +119,9 @@ impl Regex {
             .any(|m| !part(line[..m.start()].chars().next_back()) && !part(line[m.end()..].chars().next()))
     }
 
-    /// The line with the first match, or all, replaced: `&` and `\1` to `\9` stand for what matched. Whether anything changed.
-    pub(super) fn substitute(&self, line: &str, with: &str, global: bool) -> (String, bool) {
-        let mut changed = false;
+    /// The line with the match of that number from 1, or all from it on, replaced: `&` and `\1` to `\9` stand for what matched. Whether anything changed.
+    pub(super) fn substitute_from(&self, line: &str, with: &str, number: usize, global: bool) -> (String, bool) {
         let fill = |found: &regex::Captures<'_>| {
-            changed = true;
             let mut text = String::new();
             let mut chars = with.chars();
             while let Some(c) = chars.next() {
@@ -133,7 +142,21 @@ impl Regex {
             }
             text
         };
-        let text = self.0.replacen(line, usize::from(!global), fill).into_owned();
+        let (mut text, mut from, mut changed) = (String::new(), 0, false);
+        for (at, found) in self.0.captures_iter(line).enumerate() {
+            if at + 1 < number {
+                continue;
+            }
+            if at + 1 > number && !global {
+                break;
+            }
+            let whole = found.get(0).map_or(0..0, |whole| whole.range());
+            text.push_str(&line[from..whole.start]);
+            text.push_str(&fill(&found));
+            from = whole.end;
+            changed = true;
+        }
+        text.push_str(&line[from..]);
         (text, changed)
     }
 }
@@ -180,7 +203,7 @@ mod tests {
         #[case] new: &str,
     ) {
         let regex = Regex::new(pattern, false, false, false).expect("an expression");
-        assert_eq!(regex.substitute(line, with, global).0, new);
+        assert_eq!(regex.substitute_from(line, with, 1, global).0, new);
     }
 
     #[test]

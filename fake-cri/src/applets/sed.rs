@@ -1,169 +1,17 @@
-//! `sed`: substitution, deletion, printing, quitting, text before and after, on lines, ranges and matches.
+//! `sed`: editing lines by a script, as busybox has it.
 
-use super::{Options, bad_option, complain, regex::Regex, streams::slurp, text::lines};
+mod script;
+
+use script::{Action, Edit, Place};
+
+use super::{Options, bad_option, complain, streams::slurp, text::lines};
 use crate::os::{Code, OpenMode, Process};
 
-/// An address.
-enum Place {
-    Line(usize),
-    Last,
-    Match(Regex),
-}
+/// Most bytes that a script may make.
+const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;
 
-/// What is done to a line.
-enum Action {
-    Delete,
-    Print,
-    Quit,
-    Number,
-    Before(String),
-    After(String),
-    Instead(String),
-    Transliterate(Vec<char>, Vec<char>),
-    Substitute { regex: Regex, with: String, global: bool, print: bool },
-}
-
-/// One command of a script.
-struct Edit {
-    from: Option<Place>,
-    to: Option<Place>,
-    inverted: bool,
-    action: Action,
-    /// Whether a range has begun and not ended.
-    inside: bool,
-}
-
-/// Reads a script piece by piece.
-struct Reader<'t> {
-    chars: std::iter::Peekable<std::str::Chars<'t>>,
-    extended: bool,
-}
-
-impl Reader<'_> {
-    fn skip(&mut self, also: &[char]) {
-        while self.chars.next_if(|c| c.is_whitespace() || also.contains(c)).is_some() {}
-    }
-
-    /// Text up to an unescaped delimiter; in brackets it counts for nothing.
-    fn until(&mut self, delimiter: char) -> Option<String> {
-        let mut text = String::new();
-        let mut bracket = false;
-        loop {
-            let c = self.chars.next()?;
-            match c {
-                '\\' => {
-                    let next = self.chars.next()?;
-                    if next != delimiter {
-                        text.push('\\');
-                    }
-                    text.push(next);
-                }
-                '[' => {
-                    bracket = true;
-                    text.push(c);
-                }
-                ']' => {
-                    bracket = false;
-                    text.push(c);
-                }
-                c if c == delimiter && !bracket => return Some(text),
-                c => text.push(c),
-            }
-        }
-    }
-
-    /// An address, if one is there.
-    fn place(&mut self) -> Option<Option<Place>> {
-        match self.chars.peek().copied() {
-            Some('$') => {
-                self.chars.next();
-                Some(Some(Place::Last))
-            }
-            Some('/') => {
-                self.chars.next();
-                let pattern = self.until('/')?;
-                let ignore_case = self.chars.next_if_eq(&'I').is_some();
-                Some(Some(Place::Match(Regex::new(&pattern, self.extended, false, ignore_case)?)))
-            }
-            Some(c) if c.is_ascii_digit() => {
-                let mut digits = String::new();
-                while let Some(c) = self.chars.next_if(char::is_ascii_digit) {
-                    digits.push(c);
-                }
-                Some(Some(Place::Line(digits.parse().ok()?)))
-            }
-            _ => Some(None),
-        }
-    }
-
-    /// The text of `a`, `i`, `c`: to the end of the line.
-    fn line(&mut self) -> String {
-        self.skip(&['\\']);
-        let mut text = String::new();
-        while let Some(c) = self.chars.next_if(|c| *c != '\n') {
-            text.push(c);
-        }
-        text
-    }
-
-    /// The next command. `None` if it cannot be read.
-    fn edit(&mut self) -> Option<Edit> {
-        let from = self.place()?;
-        let to = if from.is_some() && self.chars.next_if_eq(&',').is_some() { Some(self.place()??) } else { None };
-        self.skip(&[]);
-        let inverted = self.chars.next_if_eq(&'!').is_some();
-        self.skip(&[]);
-        let action = match self.chars.next()? {
-            'd' => Action::Delete,
-            'p' => Action::Print,
-            'q' => Action::Quit,
-            '=' => Action::Number,
-            'i' => Action::Before(self.line()),
-            'a' => Action::After(self.line()),
-            'c' => Action::Instead(self.line()),
-            'y' => {
-                let delimiter = self.chars.next()?;
-                let from: Vec<char> = self.until(delimiter)?.chars().collect();
-                let to: Vec<char> = self.until(delimiter)?.chars().collect();
-                (from.len() == to.len()).then_some(Action::Transliterate(from, to))?
-            }
-            's' => {
-                let delimiter = self.chars.next()?;
-                let pattern = self.until(delimiter)?;
-                let with = self.until(delimiter)?;
-                let (mut global, mut print, mut ignore_case) = (false, false, false);
-                while let Some(flag) = self.chars.next_if(|c| matches!(c, 'g' | 'p' | 'i' | 'I')) {
-                    match flag {
-                        'g' => global = true,
-                        'p' => print = true,
-                        _ => ignore_case = true,
-                    }
-                }
-                let regex = Regex::new(&pattern, self.extended, false, ignore_case)?;
-                Action::Substitute { regex, with, global, print }
-            }
-            _ => return None,
-        };
-        Some(Edit { from, to, inverted, action, inside: false })
-    }
-
-    fn script(text: &str, extended: bool) -> Option<Vec<Edit>> {
-        let mut reader = Reader { chars: text.chars().peekable(), extended };
-        let mut edits = Vec::new();
-        loop {
-            reader.skip(&[';']);
-            if reader.chars.peek().is_none() {
-                return Some(edits);
-            }
-            edits.push(reader.edit()?);
-            // A command ends at a semicolon or at the end of its line.
-            while reader.chars.next_if_eq(&' ').is_some() {}
-            if reader.chars.peek().is_some_and(|c| !matches!(c, ';' | '\n')) {
-                return None;
-            }
-        }
-    }
-}
+/// Most jumps on one line: a script that turns in a circle ends.
+const JUMP_LIMIT: usize = 100_000;
 
 impl Edit {
     fn selects(&mut self, n: usize, last: usize, line: &str) -> bool {
@@ -171,20 +19,35 @@ impl Edit {
             Place::Line(wanted) => n == *wanted,
             Place::Last => n == last,
             Place::Match(regex) => regex.held(line),
+            Place::Every(first, 0) => n == *first,
+            Place::Every(first, step) => n >= *first && (n - first).is_multiple_of(*step),
+            Place::After(_) => false,
         };
         let selected = match (&self.from, &self.to) {
             (None, _) => true,
             (Some(from), None) => at(from),
-            (Some(_), Some(to)) if self.inside => {
-                self.inside = match to {
-                    Place::Line(end) => n < *end,
-                    other => !at(other),
+            (Some(_), Some(to)) if self.inside.is_some() => {
+                let end = self.inside.unwrap_or(usize::MAX);
+                let ends = match to {
+                    Place::Line(_) | Place::After(_) => n >= end,
+                    other => at(other),
                 };
-                true
+                if ends {
+                    self.inside = None;
+                }
+                // A range that should have ended before this line selects it only if it is the one.
+                n <= end
             }
             (Some(from), Some(to)) => {
                 let begins = at(from);
-                self.inside = begins && !matches!(to, Place::Line(end) if *end <= n) && n != last;
+                let end = match to {
+                    Place::Line(end) => *end,
+                    Place::After(count) => n + count,
+                    _ => usize::MAX,
+                };
+                if begins && end > n && n != last {
+                    self.inside = Some(end);
+                }
                 begins
             }
         };
@@ -192,83 +55,221 @@ impl Edit {
     }
 }
 
-/// What a script makes of lines.
-fn apply(edits: &mut [Edit], all: &[String], quiet: bool) -> String {
-    let mut text = String::new();
-    for (i, line) in all.iter().enumerate() {
-        let mut line = line.clone();
-        let (mut quit, mut deleted, mut after) = (false, false, String::new());
-        for edit in &mut *edits {
-            if !edit.selects(i + 1, all.len(), &line) {
-                continue;
+/// Lines on their way through a script.
+struct Stream<'a> {
+    process: Option<&'a Process>,
+    all: &'a [String],
+    at: usize,
+    held: String,
+    out: String,
+    quiet: bool,
+    code: Code,
+}
+
+/// What follows a command.
+enum Follow {
+    Next,
+    To(usize),
+    /// The line is done; whether it is printed.
+    Line(bool),
+    /// The script begins again with what is left.
+    Again,
+    Quit(bool),
+}
+
+impl Stream<'_> {
+    fn print(&mut self, text: &str) {
+        if self.out.len() < OUTPUT_LIMIT {
+            self.out.push_str(text);
+            self.out.push('\n');
+        }
+    }
+
+    fn step(&mut self, action: &Action, line: &mut String, after: &mut String, changed: &mut bool) -> Follow {
+        match action {
+            Action::Nothing => {}
+            Action::Delete => return Follow::Line(false),
+            Action::DeleteFirst => match line.split_once('\n') {
+                Some((_, rest)) => {
+                    *line = rest.to_owned();
+                    return Follow::Again;
+                }
+                None => return Follow::Line(false),
+            },
+            Action::Print => self.print(line),
+            Action::PrintFirst => {
+                let first = line.split('\n').next().unwrap_or_default().to_owned();
+                self.print(&first);
             }
-            match &edit.action {
-                Action::Delete => {
-                    deleted = true;
-                    break;
+            Action::Quit(code) => {
+                self.code = *code;
+                return Follow::Quit(true);
+            }
+            Action::QuitSilently(code) => {
+                self.code = *code;
+                return Follow::Quit(false);
+            }
+            Action::Number => self.print(&self.at.to_string()),
+            Action::Next | Action::Append => {
+                let Some(next) = self.all.get(self.at) else {
+                    // At the last line GNU's and busybox's print what there is.
+                    return Follow::Quit(true);
+                };
+                if matches!(action, Action::Next) {
+                    if !self.quiet {
+                        self.print(line);
+                    }
+                    self.out.push_str(&std::mem::take(after));
+                    *line = next.clone();
+                } else if line.len() < OUTPUT_LIMIT {
+                    *line = format!("{line}\n{next}");
                 }
-                Action::Print => text.push_str(&format!("{line}\n")),
-                Action::Quit => {
-                    quit = true;
-                    break;
+                self.at += 1;
+            }
+            Action::Hold => self.held.clone_from(line),
+            Action::HoldAppend if self.held.len() < OUTPUT_LIMIT => {
+                self.held = format!("{}\n{line}", self.held);
+            }
+            Action::HoldAppend => {}
+            Action::Get => line.clone_from(&self.held),
+            Action::GetAppend if line.len() < OUTPUT_LIMIT => *line = format!("{line}\n{}", self.held),
+            Action::GetAppend => {}
+            Action::Exchange => std::mem::swap(line, &mut self.held),
+            Action::Before(new) => self.print(new),
+            Action::After(new) => after.push_str(&format!("{new}\n")),
+            Action::Instead(new) => {
+                self.print(new);
+                return Follow::Line(false);
+            }
+            Action::Read(name) => {
+                let read = self.process.map(|p| p.files().read(&p.absolute(name), &p.credentials()));
+                if let Some(Ok(bytes)) = read {
+                    after.push_str(&String::from_utf8_lossy(&bytes));
                 }
-                Action::Number => text.push_str(&format!("{}\n", i + 1)),
-                Action::Before(new) => text.push_str(&format!("{new}\n")),
-                Action::After(new) => after.push_str(&format!("{new}\n")),
-                Action::Instead(new) => {
-                    text.push_str(&format!("{new}\n"));
-                    deleted = true;
-                    break;
-                }
-                Action::Transliterate(from, to) => {
-                    line = line
-                        .chars()
-                        .map(|c| from.iter().position(|f| *f == c).and_then(|p| to.get(p)).copied().unwrap_or(c))
-                        .collect();
-                }
-                Action::Substitute { regex, with, global, print } => {
-                    let (new, changed) = regex.substitute(&line, with, *global);
-                    line = new;
-                    if changed && *print {
-                        text.push_str(&format!("{line}\n"));
+            }
+            Action::Transliterate(from, to) => {
+                *line = line
+                    .chars()
+                    .map(|c| from.iter().position(|f| *f == c).and_then(|p| to.get(p)).copied().unwrap_or(c))
+                    .collect();
+            }
+            Action::Substitute { regex, with, number, global, print } => {
+                let (new, done) = regex.substitute_from(line, with, *number, *global);
+                if done {
+                    *line = new;
+                    *changed = true;
+                    if *print {
+                        self.print(line);
                     }
                 }
             }
+            Action::Jump(to) => return Follow::To(*to),
+            Action::JumpIfChanged(to) => {
+                if std::mem::take(changed) {
+                    return Follow::To(*to);
+                }
+            }
         }
-        if !quiet && !deleted {
-            text.push_str(&format!("{line}\n"));
-        }
-        text.push_str(&after);
-        if quit {
-            break;
+        Follow::Next
+    }
+
+    fn run(&mut self, edits: &mut [Edit]) {
+        while let Some(line) = self.all.get(self.at) {
+            let mut line = line.clone();
+            self.at += 1;
+            let (mut after, mut changed, mut shown, mut quit) = (String::new(), false, true, false);
+            let (mut next, mut jumps) = (0, 0);
+            while let Some(edit) = edits.get_mut(next) {
+                next += 1;
+                if !edit.selects(self.at, self.all.len(), &line) {
+                    continue;
+                }
+                let action = edit.action.clone();
+                match self.step(&action, &mut line, &mut after, &mut changed) {
+                    Follow::Next => {}
+                    Follow::To(target) => {
+                        next = target;
+                        jumps += 1;
+                        if jumps > JUMP_LIMIT {
+                            break;
+                        }
+                    }
+                    Follow::Again => {
+                        next = 0;
+                        jumps += 1;
+                        if jumps > JUMP_LIMIT {
+                            break;
+                        }
+                    }
+                    Follow::Line(show) => {
+                        shown = show;
+                        break;
+                    }
+                    Follow::Quit(show) => {
+                        (shown, quit) = (show, true);
+                        break;
+                    }
+                }
+            }
+            if shown && !self.quiet {
+                self.print(&line);
+            }
+            self.out.push_str(&after);
+            if quit || self.out.len() >= OUTPUT_LIMIT {
+                break;
+            }
         }
     }
-    text
 }
 
-/// `sed [-nrEi] [-e] SCRIPT [FILE…]`.
+/// What a script makes of lines, and the status it asks for.
+fn apply(process: Option<&Process>, edits: &mut [Edit], all: &[String], quiet: bool) -> (String, Code) {
+    let mut stream = Stream { process, all, at: 0, held: String::new(), out: String::new(), quiet, code: 0 };
+    stream.run(edits);
+    (stream.out, stream.code)
+}
+
+/// `sed [-nrE] [-i[SUFFIX]] [-f FILE] [-e] SCRIPT [FILE…]`.
 pub(super) async fn sed(process: Process) -> Code {
-    let mut options = match Options::read(&process.args(), "nrEi", "e") {
+    let mut args = process.args();
+    // What follows -i is part of it.
+    let in_place = args.iter().position(|a| a.starts_with("-i")).map(|at| args.remove(at)[2..].to_owned());
+    let mut options = match Options::read(&args, "nrEsz", "ef") {
         Ok(options) => options,
         Err(letter) => return bad_option(&process, letter).await,
     };
-    let parts: Vec<String> = options.letters.iter().filter(|(l, _)| *l == 'e').filter_map(|(_, v)| v.clone()).collect();
-    let script = match (parts.is_empty(), options.rest.is_empty()) {
-        (false, _) => parts.join("\n"),
-        (true, false) => options.rest.remove(0),
-        (true, true) => {
+    let mut parts = Vec::new();
+    for (letter, value) in &options.letters {
+        let value = value.as_deref().unwrap_or_default();
+        match letter {
+            'e' => parts.push(value.to_owned()),
+            'f' => match slurp(&process, "sed", value).await {
+                Some(bytes) => parts.push(String::from_utf8_lossy(&bytes).into_owned()),
+                None => return 1,
+            },
+            _ => {}
+        }
+    }
+    if parts.is_empty() {
+        if options.rest.is_empty() {
             process.err("Usage: sed [-i[SFX]] [-nrE] [-f FILE]... [-e CMD]... [FILE]...\n").await;
             return 1;
         }
-    };
-    let extended = options.has('r') || options.has('E');
-    let Some(mut edits) = Reader::script(&script, extended) else {
-        return complain(&process, "sed", "unsupported command", &script).await;
-    };
-    if !options.has('i') {
-        let Some(all) = lines(&process, "sed", &options.rest).await else { return 1 };
-        return i32::from(process.out(apply(&mut edits, &all, options.has('n'))).await.is_err());
+        parts.push(options.rest.remove(0));
     }
+    let extended = options.has('r') || options.has('E');
+    let mut edits = match script::read(&parts.join("\n"), extended) {
+        Ok(edits) => edits,
+        Err(error) => {
+            process.err(format!("sed: {error}\n")).await;
+            return 1;
+        }
+    };
+    let Some(suffix) = in_place else {
+        let Some(all) = lines(&process, "sed", &options.rest).await else { return 1 };
+        let (text, code) = apply(Some(&process), &mut edits, &all, options.has('n'));
+        return code | i32::from(process.out(text).await.is_err());
+    };
     let mut code = 0;
     for name in &options.rest {
         let Some(bytes) = slurp(&process, "sed", name).await else {
@@ -276,12 +277,17 @@ pub(super) async fn sed(process: Process) -> Code {
             continue;
         };
         let all: Vec<String> = String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect();
-        let text = apply(&mut edits, &all, options.has('n'));
-        let file = process.files().open(&process.absolute(name), OpenMode::WRITE, &process.credentials());
-        let written = match file {
-            Ok(file) => file.write(text.as_bytes()).await,
+        let (text, asked) = apply(Some(&process), &mut edits, &all, options.has('n'));
+        code |= asked;
+        let (path, who) = (process.absolute(name), process.credentials());
+        let write = async |path: &str, bytes: &[u8]| match process.files().open(path, OpenMode::WRITE, &who) {
+            Ok(file) => file.write(bytes).await,
             Err(error) => Err(error),
         };
+        let mut written = if suffix.is_empty() { Ok(()) } else { write(&format!("{path}{suffix}"), &bytes).await };
+        if written.is_ok() {
+            written = write(&path, text.as_bytes()).await;
+        }
         if let Err(error) = written {
             code = complain(&process, "sed", name, error).await;
         }
@@ -304,20 +310,38 @@ mod tests {
     #[case("2q", false, "a\nba\n")]
     #[case("$!d", false, "c\n")]
     #[case("1i before", false, "before\na\nba\nc\n")]
+    #[case("1a\\\nafter", false, "a\nafter\nba\nc\n")]
     #[case("y/abc/xyz/", false, "x\nyx\nz\n")]
     #[case("s/[/]/x/;s|a|/|g", false, "/\nb/\nc\n")]
-    fn scripts(#[case] script: &str, #[case] quiet: bool, #[case] text: &str) {
+    #[case("N;s/\\n/ /", false, "a ba\nc\n")]
+    #[case(":l;N;$!bl;s/\\n/-/g", false, "a-ba-c\n")]
+    #[case("H;${x;s/\\n/,/g;p}", true, ",a,ba,c\n")]
+    #[case("/b/{s/a/x/;p}", true, "bx\n")]
+    #[case("1!G;h;$!d", false, "c\nba\na\n")]
+    #[case("2,+1d", false, "a\n")]
+    #[case("1~2d", false, "ba\n")]
+    #[case("s/a//;ta;s/$/!/;:a", false, "\nb\nc!\n")]
+    #[case("=", true, "1\n2\n3\n")]
+    fn scripts(#[case] text: &str, #[case] quiet: bool, #[case] expected: &str) {
         let all: Vec<String> = ["a", "ba", "c"].map(str::to_owned).into();
-        let mut edits = Reader::script(script, false).expect("a script");
-        assert_eq!(apply(&mut edits, &all, quiet), text);
+        let mut edits = script::read(text, false).expect("a script");
+        assert_eq!(apply(None, &mut edits, &all, quiet).0, expected);
     }
 
     #[rstest]
-    #[case("z")]
-    #[case("s/a")]
-    #[case("p p")]
-    #[case("y/ab/c/")]
-    fn no_scripts(#[case] script: &str) {
-        assert!(Reader::script(script, false).is_none());
+    #[case("z", "unsupported command z")]
+    #[case("s/a", "unmatched '/'")]
+    #[case("p p", "unsupported command p")]
+    #[case("y/ab/c/", "strings for 'y' command are different lengths")]
+    #[case("{p", "unmatched '{'")]
+    #[case("b nowhere", "can't find label for jump to 'nowhere'")]
+    fn no_scripts(#[case] text: &str, #[case] error: &str) {
+        assert_eq!(script::read(text, false).err().as_deref(), Some(error));
+    }
+
+    #[test]
+    fn a_script_that_turns_in_a_circle_ends() {
+        let mut edits = script::read(":a;ba", false).expect("a script");
+        assert_eq!(apply(None, &mut edits, &["x".to_owned()], false).0, "x\n");
     }
 }

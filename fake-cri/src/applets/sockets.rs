@@ -134,14 +134,73 @@ pub(super) async fn ping(process: Process) -> Code {
     i32::from(!here)
 }
 
+/// `ip addr|link|route [show] [DEVICE]`: what there is; nothing is changed.
+pub(super) async fn ip(process: Process) -> Code {
+    let args = process.args();
+    let mut words = args[1..].iter().map(String::as_str).filter(|word| !word.starts_with('-'));
+    let object = words.next().unwrap_or_default();
+    let device = words.find(|word| !matches!(*word, "show" | "list" | "ls" | "dev"));
+    let addresses = &process.kernel().surroundings().addresses;
+    let mut text = String::new();
+    match object {
+        "a" | "ad" | "add" | "addr" | "address" | "l" | "li" | "link" => {
+            let link = object.starts_with('l');
+            if device.is_none_or(|device| device == "lo") {
+                text.push_str("1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue qlen 1000\n    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00\n");
+                if !link {
+                    text.push_str(
+                        "    inet 127.0.0.1/8 scope host lo\n       valid_lft forever preferred_lft forever\n",
+                    );
+                }
+            }
+            if !addresses.is_empty() && device.is_none_or(|device| device == "eth0") {
+                text.push_str("2: eth0@if3: <BROADCAST,MULTICAST,UP,LOWER_UP,M-DOWN> mtu 1500 qdisc noqueue \n");
+                for address in addresses.iter().filter(|_| !link) {
+                    let (family, bits) = if address.is_ipv4() { ("inet", 24) } else { ("inet6", 64) };
+                    text.push_str(&format!("    {family} {address}/{bits} scope global eth0\n       valid_lft forever preferred_lft forever\n"));
+                }
+            }
+            if text.is_empty() {
+                process.err(format!("ip: can't find device '{}'\n", device.unwrap_or_default())).await;
+                return 1;
+            }
+        }
+        "r" | "ro" | "route" => {
+            let v4 = addresses.iter().filter_map(|address| match address {
+                std::net::IpAddr::V4(address) => Some(*address),
+                std::net::IpAddr::V6(_) => None,
+            });
+            for address in v4.take(1) {
+                let [a, b, c, _] = address.octets();
+                text.push_str(&format!(
+                    "default via {a}.{b}.{c}.1 dev eth0 \n{a}.{b}.{c}.0/24 dev eth0 scope link  src {address} \n"
+                ));
+            }
+        }
+        _ => {
+            process.err("Usage: ip [OPTIONS] address|route|link [ARGS]\n").await;
+            return 1;
+        }
+    }
+    i32::from(process.out(text).await.is_err())
+}
+
 /// `ifconfig`: the pod's interface and loopback.
 pub(super) async fn ifconfig(process: Process) -> Code {
     let around = process.kernel().surroundings();
+    let args = process.args();
+    let wanted = args.get(1).filter(|name| !name.starts_with('-')).map(String::as_str);
+    if let Some(name) = wanted.filter(|name| !matches!(*name, "eth0" | "lo")) {
+        process.err(format!("ifconfig: {name}: error fetching interface information: Device not found\n")).await;
+        return 1;
+    }
     let mut text = String::new();
-    for address in &around.addresses {
+    for address in around.addresses.iter().filter(|_| wanted != Some("lo")) {
         text.push_str(&format!("eth0      Link encap:Ethernet\n          inet addr:{address}\n          UP BROADCAST RUNNING MULTICAST  MTU:1500  Metric:1\n\n"));
     }
-    text.push_str("lo        Link encap:Local Loopback\n          inet addr:127.0.0.1  Mask:255.0.0.0\n          UP LOOPBACK RUNNING  MTU:65536  Metric:1\n\n");
+    if wanted != Some("eth0") {
+        text.push_str("lo        Link encap:Local Loopback\n          inet addr:127.0.0.1  Mask:255.0.0.0\n          UP LOOPBACK RUNNING  MTU:65536  Metric:1\n\n");
+    }
     i32::from(process.out(text).await.is_err())
 }
 

@@ -19,16 +19,75 @@ fn operands(rest: &[String]) -> Vec<String> {
     if rest.is_empty() { vec!["-".to_owned()] } else { rest.to_vec() }
 }
 
-/// `cat [FILE…]`.
+/// Bytes as `cat -v` shows them: `^A`, `M-x`; with `ends`, lines end with `$`; with `tabs`, tabs are `^I`.
+fn visible(bytes: &[u8], ends: bool, tabs: bool) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        let low = if *byte >= 0x80 {
+            shown.extend_from_slice(b"M-");
+            byte - 0x80
+        } else {
+            *byte
+        };
+        match low {
+            b'\n' if *byte < 0x80 => shown.extend_from_slice(if ends { b"$\n" } else { b"\n" }),
+            b'\t' if *byte < 0x80 && !tabs => shown.push(b'\t'),
+            0x7f => shown.extend_from_slice(b"^?"),
+            0..0x20 => shown.extend_from_slice(&[b'^', low + 0x40]),
+            _ => shown.push(low),
+        }
+    }
+    shown
+}
+
+/// Lines with their numbers, those that are empty only if `empty` is set.
+fn numbered(bytes: &[u8], next: &mut usize, empty: bool) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(bytes.len() * 2);
+    for line in bytes.split_inclusive(|b| *b == b'\n') {
+        if empty || line != b"\n" {
+            shown.extend_from_slice(format!("{next:6}\t").as_bytes());
+            *next += 1;
+        }
+        shown.extend_from_slice(line);
+    }
+    shown
+}
+
+/// `cat [-nbvteA] [FILE…]`.
 pub(super) async fn cat(process: Process) -> Code {
-    let options = match Options::read(&process.args(), "nuv", "") {
+    let options = match Options::read(&process.args(), "nuvbteA", "") {
         Ok(options) => options,
         Err(letter) => return bad_option(&process, letter).await,
     };
+    let shows = ['v', 't', 'e', 'A'].iter().any(|letter| options.has(*letter));
+    let counts = options.has('n') || options.has('b');
+    let mut next = 1;
     let mut code = 0;
     for name in operands(&options.rest) {
+        if shows || counts {
+            let Some(mut bytes) = slurp(&process, "cat", &name).await else {
+                code = 1;
+                continue;
+            };
+            if counts {
+                bytes = numbered(&bytes, &mut next, !options.has('b'));
+            }
+            if shows {
+                let all = options.has('A');
+                bytes = visible(&bytes, all || options.has('e'), all || options.has('t'));
+            }
+            if process.out(bytes).await.is_err() {
+                return 1;
+            }
+            continue;
+        }
         let file = match open(&process, &name) {
             Ok(file) => file,
+            Err(crate::os::Errno::IsDirectory) => {
+                process.err("cat: read error: Is a directory\n").await;
+                code = 1;
+                continue;
+            }
             Err(error) => {
                 code = complain(&process, "cat", &format!("can't open '{name}'"), error).await;
                 continue;
@@ -75,7 +134,11 @@ fn count(options: &Options, letter: char, legacy: Option<usize>, default: usize)
 
 /// Turns `-5` into `-n 5`.
 fn modern(mut args: Vec<String>) -> Vec<String> {
+    let mut value = false;
     for arg in args.iter_mut().skip(1) {
+        if std::mem::replace(&mut value, matches!(arg.as_str(), "-n" | "-c")) {
+            continue;
+        }
         if arg.len() > 1 && arg.starts_with('-') && arg[1..].bytes().all(|b| b.is_ascii_digit()) {
             *arg = format!("-n{}", &arg[1..]);
         }
@@ -101,9 +164,27 @@ pub(super) async fn head(process: Process) -> Code {
                 continue;
             }
         };
-        if names.len() > 1 {
+        if (names.len() > 1 || options.has('v')) && !options.has('q') {
             let gap = if i > 0 { "\n" } else { "" };
             let _ = process.out(format!("{gap}==> {name} <==\n")).await;
+        }
+        // All but the last so many.
+        let but = |letter: char| {
+            options.value(letter).and_then(|v| v.strip_prefix('-')).and_then(|n| n.parse::<usize>().ok())
+        };
+        if let (Some(but), _) | (None, Some(but)) = (but('n'), but('c')) {
+            let bytes = crate::os::pipe::read_all(&*file, 16 << 20).await.unwrap_or_default();
+            let end = match options.value('c') {
+                Some(_) => bytes.len().saturating_sub(but),
+                None => {
+                    let all = bytes.split_inclusive(|b| *b == b'\n').count();
+                    bytes.split_inclusive(|b| *b == b'\n').take(all.saturating_sub(but)).map(<[u8]>::len).sum()
+                }
+            };
+            if process.out(&bytes[..end]).await.is_err() {
+                return 1;
+            }
+            continue;
         }
         let (mut lines, mut bytes) = (0, 0);
         'file: loop {
@@ -148,12 +229,27 @@ pub(super) async fn tail(process: Process) -> Code {
     let from_start = options.value('n').is_some_and(|v| v.starts_with('+'));
     let mut code = 0;
     let names = operands(&options.rest);
+    let mut shown = 0;
     for name in &names {
-        let Some(bytes) = slurp(&process, "tail", name).await else {
-            code = 1;
-            continue;
+        let bytes = match open(&process, name) {
+            Ok(file) => crate::os::pipe::read_all(&*file, 16 << 20).await,
+            Err(error) => Err(error),
         };
-        let start = if options.value('c').is_some() {
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                code = complain(&process, "tail", &format!("can't open '{name}'"), error).await;
+                continue;
+            }
+        };
+        if (names.len() > 1 || options.has('v')) && !options.has('q') {
+            let gap = if shown > 0 { "\n" } else { "" };
+            let _ = process.out(format!("{gap}==> {name} <==\n")).await;
+        }
+        shown += 1;
+        let start = if let Some(text) = options.value('c').and_then(|c| c.strip_prefix('+')) {
+            text.parse::<usize>().map_or(0, |n| n.saturating_sub(1)).min(bytes.len())
+        } else if options.value('c').is_some() {
             bytes.len().saturating_sub(count(&options, 'c', None, 0))
         } else {
             let starts: Vec<usize> = std::iter::once(0)
@@ -175,6 +271,10 @@ pub(super) async fn tail(process: Process) -> Code {
         if process.out(bytes.get(start..).unwrap_or_default()).await.is_err() {
             return 1;
         }
+    }
+    if shown == 0 && !options.has('F') {
+        process.err("tail: no files\n").await;
+        return 1;
     }
     if options.has('f') || options.has('F') {
         follow(&process, names.last().map_or("-", String::as_str)).await;
@@ -216,13 +316,13 @@ pub(super) async fn wc(process: Process) -> Code {
     let all = options.letters.is_empty();
     let mut code = 0;
     let names = operands(&options.rest);
-    let mut totals = [0usize; 3];
+    let mut totals = [0usize; 5];
     let many = names.len() > 1;
     let columns = if all { 3 } else { options.letters.len() };
-    let line = |counts: [usize; 3], name: &str| {
+    let line = |counts: [usize; 5], name: &str| {
         let mut shown = Vec::new();
-        for (letter, count) in ['l', 'w', 'c'].into_iter().zip(counts) {
-            if all || options.has(letter) || (letter == 'c' && options.has('m')) {
+        for (letter, count) in ['l', 'w', 'm', 'c', 'L'].into_iter().zip(counts) {
+            if all && !matches!(letter, 'm' | 'L') || options.has(letter) {
                 shown.push(if columns > 1 || many { format!("{count:9}") } else { count.to_string() });
             }
         }
@@ -235,10 +335,18 @@ pub(super) async fn wc(process: Process) -> Code {
             continue;
         };
         let text = String::from_utf8_lossy(&bytes);
-        let counts = [bytes.iter().filter(|b| **b == b'\n').count(), text.split_whitespace().count(), bytes.len()];
-        for (total, count) in totals.iter_mut().zip(counts) {
+        let counts = [
+            bytes.iter().filter(|b| **b == b'\n').count(),
+            text.split_whitespace().count(),
+            // Containers have no locale but C, where a letter is a byte.
+            bytes.len(),
+            bytes.len(),
+            text.lines().map(|line| line.chars().count()).max().unwrap_or(0),
+        ];
+        for (total, count) in totals.iter_mut().zip(counts).take(4) {
             *total += count;
         }
+        totals[4] = totals[4].max(counts[4]);
         let _ = process.out(line(counts, name)).await;
     }
     if many {
@@ -279,7 +387,7 @@ pub(super) async fn tee(process: Process) -> Code {
 }
 
 /// Reads `20M`, `4k`, `512`.
-fn size(text: &str) -> Option<u64> {
+pub(super) fn size(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u64 = match &text[digits.len()..] {
         "" | "c" => 1,
@@ -293,10 +401,14 @@ fn size(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
+/// Furthest place that `dd seek=` writes at.
+const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;
+
 /// `dd if= of= bs= count= skip= seek=`: the block is memory that the process holds, as on a real machine.
 pub(super) async fn dd(process: Process) -> Code {
     let args = process.args();
     let (mut input, mut output, mut block, mut blocks, mut quiet) = (None, None, 512, None, false);
+    let (mut skip, mut seek, mut keep, mut append) = (0, 0, false, false);
     for arg in &args[1..] {
         let Some((key, value)) = arg.split_once('=') else {
             process.err(format!("dd: unrecognized operand '{arg}'\n")).await;
@@ -311,7 +423,11 @@ pub(super) async fn dd(process: Process) -> Code {
             },
             "count" => blocks = size(value),
             "status" => quiet = value == "none",
-            "skip" | "seek" | "conv" | "iflag" | "oflag" => {}
+            "skip" => skip = size(value).unwrap_or(0),
+            "seek" => seek = size(value).unwrap_or(0),
+            "conv" => keep |= value.split(',').any(|conv| conv == "notrunc"),
+            "oflag" => append |= value.split(',').any(|flag| flag == "append"),
+            "iflag" => {}
             _ => {
                 process.err(format!("dd: unrecognized operand '{arg}'\n")).await;
                 return 1;
@@ -328,8 +444,32 @@ pub(super) async fn dd(process: Process) -> Code {
         Ok(file) => file,
         Err(error) => return complain(&process, "dd", &format!("can't open '{}'", input.unwrap_or("-")), error).await,
     };
+    let mut left = skip.saturating_mul(block);
+    while left > 0 {
+        match source.read(usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK)).await {
+            Ok(chunk) if !chunk.is_empty() => left -= chunk.len() as u64,
+            _ => break,
+        }
+    }
+    // What is to stay of the output goes before what comes, and what was behind it after.
+    let (mut tail, who) = (Vec::new(), process.credentials());
     let sink = match output {
-        Some(name) => process.files().open(&process.absolute(name), OpenMode::WRITE, &process.credentials()),
+        Some(name) if append => process.files().open(&process.absolute(name), OpenMode::APPEND, &who),
+        Some(name) if seek > 0 || keep => {
+            let path = process.absolute(name);
+            let old = process.files().read(&path, &who).unwrap_or_default();
+            let at = usize::try_from(seek.saturating_mul(block)).unwrap_or(usize::MAX).min(OUTPUT_LIMIT);
+            let mut head = old.get(..at.min(old.len())).unwrap_or_default().to_vec();
+            head.resize(at, 0);
+            if keep {
+                tail = old.get(at..).unwrap_or_default().to_vec();
+            }
+            match process.files().open(&path, OpenMode::WRITE, &who) {
+                Ok(file) => file.write(&head).await.map(|()| file),
+                Err(error) => Err(error),
+            }
+        }
+        Some(name) => process.files().open(&process.absolute(name), OpenMode::WRITE, &who),
         None => process.descriptor(1),
     };
     let sink: Descriptor = match sink {
@@ -358,6 +498,9 @@ pub(super) async fn dd(process: Process) -> Code {
             _ => partial += 1,
         }
         process.spin().await;
+    }
+    if let Some(rest) = usize::try_from(copied).ok().and_then(|n| tail.get(n..)).filter(|rest| !rest.is_empty()) {
+        let _ = sink.write(rest).await;
     }
     if !quiet {
         process.err(format!("{full}+{partial} records in\n{full}+{partial} records out\n")).await;

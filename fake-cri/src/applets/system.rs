@@ -123,7 +123,7 @@ pub(super) async fn df(process: Process) -> Code {
     };
     let human = options.has('h');
     let mut text = format!(
-        "Filesystem           {:>10}      Used Available Use% Mounted on\n",
+        "Filesystem           {:>9}      Used Available Use% Mounted on\n",
         if human { "Size" } else { "1K-blocks" }
     );
     let amount = |bytes: u64| {
@@ -134,6 +134,13 @@ pub(super) async fn df(process: Process) -> Code {
         .iter()
         .filter_map(|path| process.files().find(&process.absolute(path), true).ok().map(|p| p.mount_point().to_owned()))
         .collect();
+    let mut code = 0;
+    for path in &options.rest {
+        if process.files().stat(&process.absolute(path)).is_err() {
+            process.err(format!("df: {path}: can't find mount point\n")).await;
+            code = 1;
+        }
+    }
     for mount in process.files().mounts() {
         if !options.rest.is_empty() && !wanted.contains(&mount.at) {
             continue;
@@ -142,7 +149,7 @@ pub(super) async fn df(process: Process) -> Code {
         let used = usage.capacity.saturating_sub(usage.available);
         let percent = used.saturating_mul(100).checked_div(usage.capacity).unwrap_or(0);
         text.push_str(&format!(
-            "{:20} {:>10} {:>9} {:>9} {percent:>3}% {}\n",
+            "{:20} {:>9} {:>9} {:>9} {percent:>3}% {}\n",
             mount.kind,
             amount(usage.capacity),
             amount(used),
@@ -150,7 +157,7 @@ pub(super) async fn df(process: Process) -> Code {
             mount.at.display()
         ));
     }
-    i32::from(process.out(text).await.is_err())
+    if process.out(text).await.is_err() { 1 } else { code }
 }
 
 /// `free [-bkmg]`.
@@ -214,7 +221,11 @@ pub(super) async fn sysctl(process: Process) -> Code {
         match answer {
             Ok(value) if options.has('n') => drop(process.out(value + "\n").await),
             Ok(value) => drop(process.out(format!("{name} = {value}\n")).await),
-            Err(error) => code = complain(&process, "sysctl", &format!("error: '{name}'"), error).await,
+            Err(Errno::NoEntry) => {
+                process.err(format!("sysctl: error: '{name}' is an unknown key\n")).await;
+                code = 1;
+            }
+            Err(error) => code = complain(&process, "sysctl", &format!("error setting key '{name}'"), error).await,
         }
     }
     code

@@ -1,4 +1,4 @@
-//! Applets that work on lines: grep, sort, uniq, cut, tr, sed, base64.
+//! Applets that work on lines and letters: uniq, cut, tr, base64.
 
 use super::{Options, bad_option, streams::slurp};
 use crate::os::{Code, Process};
@@ -14,51 +14,25 @@ pub(super) async fn lines(process: &Process, name: &str, operands: &[String]) ->
     Some(all)
 }
 
-/// `sort [-rnuk] [FILE…]`.
-pub(super) async fn sort(process: Process) -> Code {
-    let options = match Options::read(&process.args(), "rnufbs", "kt") {
-        Ok(options) => options,
-        Err(letter) => return bad_option(&process, letter).await,
-    };
-    let Some(mut all) = lines(&process, "sort", &options.rest).await else { return 1 };
-    let field = options.value('k').and_then(|k| k.split([',', '.']).next()?.parse::<usize>().ok()).unwrap_or(1).max(1);
-    let key = |line: &str| -> String {
-        if options.value('k').is_none() {
-            return line.to_owned();
-        }
-        match options.value('t') {
-            Some(t) => line.split(t).skip(field - 1).collect::<Vec<_>>().join(t),
-            None => line.split_whitespace().skip(field - 1).collect::<Vec<_>>().join(" "),
-        }
-    };
-    let number = |text: &str| -> f64 {
-        let text = text.trim_start();
-        let end = text.find(|c: char| !c.is_ascii_digit() && c != '-' && c != '.').unwrap_or(text.len());
-        text[..end].parse().unwrap_or(0.0)
-    };
-    all.sort_by(|a, b| {
-        let (a, b) = (key(a), key(b));
-        if options.has('n') { number(&a).total_cmp(&number(&b)).then(a.cmp(&b)) } else { a.cmp(&b) }
-    });
-    if options.has('r') {
-        all.reverse();
-    }
-    if options.has('u') {
-        all.dedup();
-    }
-    let text: String = all.iter().map(|l| format!("{l}\n")).collect();
-    i32::from(process.out(text).await.is_err())
-}
-
-/// `uniq [-cdu] [FILE]`.
+/// `uniq [-cdui] [-f N] [-s N] [-w N] [FILE]`.
 pub(super) async fn uniq(process: Process) -> Code {
-    let options = match Options::read(&process.args(), "cdui", "") {
+    let options = match Options::read(&process.args(), "cduiz", "fsw") {
         Ok(options) => options,
         Err(letter) => return bad_option(&process, letter).await,
     };
-    let Some(all) = lines(&process, "uniq", &options.rest).await else { return 1 };
+    let Some(all) = lines(&process, "uniq", options.rest.get(..1).unwrap_or_default()).await else { return 1 };
+    let number = |letter: char| options.value(letter).and_then(|n| n.parse::<usize>().ok());
+    let key = |line: &str| -> String {
+        let mut rest = line;
+        for _ in 0..number('f').unwrap_or(0) {
+            rest = rest.trim_start();
+            rest = rest.find(char::is_whitespace).map_or("", |at| &rest[at..]);
+        }
+        let kept = rest.chars().skip(number('s').unwrap_or(0)).take(number('w').unwrap_or(usize::MAX));
+        if options.has('i') { kept.flat_map(char::to_lowercase).collect() } else { kept.collect() }
+    };
     let mut text = String::new();
-    for group in all.chunk_by(|a, b| a == b) {
+    for group in all.chunk_by(|a, b| key(a) == key(b)) {
         if (options.has('d') && group.len() < 2) || (options.has('u') && group.len() > 1) {
             continue;
         }
@@ -116,7 +90,10 @@ fn set(text: &str) -> Vec<char> {
         .replace("[:upper:]", "A-Z")
         .replace("[:alpha:]", "A-Za-z")
         .replace("[:alnum:]", "0-9A-Za-z")
-        .replace("[:space:]", " \\t\\n\\r");
+        .replace("[:space:]", " \\t\\n\\r")
+        .replace("[:blank:]", " \\t")
+        .replace("[:xdigit:]", "0-9A-Fa-f")
+        .replace("[:punct:]", "!-/:-@[-`{-~");
     let mut chars = Vec::new();
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
@@ -205,7 +182,10 @@ pub(super) async fn base64(process: Process) -> Code {
                 result.push(if i <= group.len() { DIGITS[(bits >> (18 - 6 * i) & 63) as usize] } else { b'=' });
             }
         }
-        result.push(b'\n');
+        let width = options.value('w').and_then(|w| w.parse().ok()).unwrap_or(76);
+        if width > 0 {
+            result = result.chunks(width).flat_map(|line| [line, b"\n"].concat()).collect();
+        }
     }
     i32::from(process.out(result).await.is_err())
 }

@@ -15,9 +15,10 @@ use world::{
 use super::{
     Credentials, Descriptor, Errno, Process,
     capability::Capability,
-    pipe::{Endless, Null},
+    pipe::{Endless, Full, Null},
     proc,
     process::WeakProcess,
+    random::Random,
 };
 
 mod open;
@@ -102,6 +103,22 @@ impl Place {
     }
 }
 
+/// The name of a device that an image's `/dev` has.
+fn device_name(place: &Place) -> Option<&str> {
+    let name = place.path.strip_prefix("/dev").ok()?.to_str()?;
+    let known = ["null", "zero", "full", "random", "urandom", "tty"].contains(&name);
+    // What is mounted there from the node is a file of the node's.
+    (known && place.mount.kind != "bind").then_some(name)
+}
+
+/// The facts of a device: its file in the image only stands for it.
+fn as_device(place: &Place, mut facts: Metadata) -> Metadata {
+    if facts.kind == FileKind::File && device_name(place).is_some() {
+        facts.kind = FileKind::CharDevice;
+    }
+    facts
+}
+
 impl FileTree {
     /// A tree with `root` at `/`.
     pub fn new(root: Mount) -> Self {
@@ -115,6 +132,11 @@ impl FileTree {
 
     fn viewer(&self) -> Option<Process> {
         self.viewer.as_ref().and_then(WeakProcess::upgrade)
+    }
+
+    /// What of a mode the process that makes something leaves.
+    fn masked(&self, mode: u32) -> u32 {
+        mode & !self.viewer().map_or(0o022, |process| process.umask())
     }
 
     fn syscall(&self, call: &str) -> Result<(), Errno> {
@@ -231,13 +253,13 @@ impl FileTree {
     /// Facts about a path, following links.
     pub fn stat(&self, path: &str) -> Result<Metadata, Errno> {
         let place = self.find(path, true)?;
-        Ok(place.mount.files.metadata(&place.inner)?)
+        Ok(as_device(&place, place.mount.files.metadata(&place.inner)?))
     }
 
     /// Facts about a path itself.
     pub fn lstat(&self, path: &str) -> Result<Metadata, Errno> {
         let place = self.find(path, false)?;
-        Ok(place.mount.files.symlink_metadata(&place.inner)?)
+        Ok(as_device(&place, place.mount.files.symlink_metadata(&place.inner)?))
     }
 
     /// Where a link points.
@@ -289,13 +311,11 @@ impl FileTree {
 
     /// Opens a file.
     pub fn open(&self, path: &str, mode: OpenMode, who: &Credentials) -> Result<Descriptor, Errno> {
-        match path {
-            "/dev/null" => return Ok(Arc::new(Null)),
-            "/dev/zero" => return Ok(Arc::new(Endless(0))),
-            _ => {}
-        }
         self.syscall("openat")?;
         let place = self.find(path, true)?;
+        if let Some(device) = self.device(&place) {
+            return Ok(device);
+        }
         if place.mount.kind == proc::KIND
             && let Some((pid, number)) = proc::descriptor(&place.inner)
         {
@@ -310,7 +330,7 @@ impl FileTree {
                 }
                 place.writable()?;
                 self.allow_in_parent(&place, who)?;
-                place.mount.files.write(&place.inner, b"", 0o644)?;
+                place.mount.files.write(&place.inner, b"", self.masked(0o666))?;
                 let _ = place.mount.files.chown(&place.inner, Some(who.uid), Some(who.gid));
                 place.mount.files.metadata(&place.inner)?
             }
@@ -330,6 +350,19 @@ impl FileTree {
             place.mount.files.write(&place.inner, b"", facts.mode)?;
         }
         Ok(Arc::new(TreeFile::new(place, mode)))
+    }
+
+    /// What a place in `/dev` is, if it is a device.
+    fn device(&self, place: &Place) -> Option<Descriptor> {
+        let name = device_name(place)?;
+        place.mount.files.metadata(&place.inner).ok().filter(|facts| facts.kind == FileKind::File)?;
+        Some(match name {
+            "null" => Arc::new(Null),
+            "zero" => Arc::new(Endless(0)),
+            "full" => Arc::new(Full),
+            "random" | "urandom" => Arc::new(Random::of(self.viewer())),
+            _ => return None,
+        })
     }
 
     fn allow_in_parent(&self, place: &Place, who: &Credentials) -> Result<(), Errno> {
@@ -361,7 +394,7 @@ impl FileTree {
             return Err(Errno::Exists);
         }
         let place = self.change(path, who)?;
-        place.mount.files.create_dir(&place.inner, mode)?;
+        place.mount.files.create_dir(&place.inner, self.masked(mode))?;
         let _ = place.mount.files.chown(&place.inner, Some(who.uid), Some(who.gid));
         Ok(())
     }

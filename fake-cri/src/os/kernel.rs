@@ -119,6 +119,9 @@ impl fmt::Debug for Kernel {
 /// Most processes that one kernel runs: a fork bomb ends here, not in the host's memory.
 const PROCESS_LIMIT: usize = 4096;
 
+/// The permissions that what a container makes does not get, as runtimes start its first process.
+const UMASK: u32 = 0o022;
+
 /// The first number that the node gives to a simulated process.
 const FIRST_ON_NODE: Pid = 1000;
 
@@ -206,6 +209,7 @@ impl Kernel {
                 exit: None,
                 children: BTreeSet::new(),
                 memory: 0,
+                umask: parent.map_or(UMASK, Process::umask),
             };
             let process = Process::new((pid, node_pid), self.clone(), &launch.files, launch.confinement, state);
             table.processes.insert(pid, process.clone());

@@ -89,6 +89,9 @@ pub struct Beginning {
 
 /// Settings of a namespace of its own that nobody asked for: name and value, as a fresh Linux and containerd have them.
 const SETTINGS: &[(&str, &str)] = &[
+    ("fs.file-max", "9223372036854775807"),
+    ("fs.inotify.max_user_instances", "128"),
+    ("fs.inotify.max_user_watches", "65536"),
     ("fs.mqueue.msg_default", "10"),
     ("fs.mqueue.msg_max", "10"),
     ("fs.mqueue.msgsize_default", "8192"),
@@ -98,6 +101,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("kernel.msgmax", "8192"),
     ("kernel.msgmnb", "16384"),
     ("kernel.msgmni", "32000"),
+    ("kernel.ostype", "Linux"),
+    ("kernel.pid_max", "4194304"),
     ("kernel.sem", "32000\t1024000000\t500\t32000"),
     ("kernel.shm_rmid_forced", "0"),
     ("kernel.shmall", "18446744073692774399"),
@@ -123,6 +128,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("net.ipv6.conf.all.disable_ipv6", "0"),
     ("net.ipv6.conf.all.forwarding", "0"),
     ("net.ipv6.conf.default.disable_ipv6", "0"),
+    ("vm.max_map_count", "65530"),
+    ("vm.overcommit_memory", "0"),
+    ("vm.swappiness", "60"),
 ];
 
 impl Namespaces {

@@ -65,6 +65,21 @@ impl OpenFile for Endless {
     }
 }
 
+/// `/dev/full`: zeros to read, no room to write.
+#[derive(Debug)]
+pub struct Full;
+
+impl OpenFile for Full {
+    fn read(&self, max: usize) -> BoxFuture<'_, Result<Vec<u8>, Errno>> {
+        let bytes = vec![0; max.min(1 << 20)];
+        Box::pin(async move { Ok(bytes) })
+    }
+
+    fn write<'a>(&'a self, _bytes: &'a [u8]) -> BoxFuture<'a, Result<(), Errno>> {
+        Box::pin(async { Err(Errno::NoSpace) })
+    }
+}
+
 /// A file that hands every write to a function: a container's log.
 pub struct Sink<F>(pub F);
 

@@ -103,6 +103,7 @@ pub(super) struct State {
     pub(super) exit: Option<Exit>,
     pub(super) children: BTreeSet<Pid>,
     pub(super) memory: u64,
+    pub(super) umask: u32,
 }
 
 impl fmt::Debug for Process {
@@ -216,6 +217,16 @@ impl Process {
     /// Changes its working directory, which the caller has checked.
     pub fn set_cwd(&self, cwd: String) {
         self.state().cwd = cwd;
+    }
+
+    /// The permissions that what it makes does not get.
+    pub fn umask(&self) -> u32 {
+        self.state().umask
+    }
+
+    /// Changes them, for it and for what it starts.
+    pub fn set_umask(&self, umask: u32) {
+        self.state().umask = umask & 0o777;
     }
 
     /// Who it acts as.
@@ -338,6 +349,11 @@ impl Process {
     /// Ends it as the kernel's out-of-memory killer does.
     pub(super) fn out_of_memory(&self) {
         self.end_with(Exit::OutOfMemory);
+    }
+
+    /// Ends it by a signal, whatever it does about it.
+    pub fn end_by(&self, signal: Signal) {
+        self.end_with(Exit::Signal(signal));
     }
 
     /// Ends it whatever it does about signals.

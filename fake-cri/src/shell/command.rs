@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use brush_parser::ast::{
-    AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item, FunctionBody, IoRedirect, SimpleCommand, Word,
+    Assignment, AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem as Item, FunctionBody, IoRedirect,
+    SimpleCommand, Word,
 };
 
 use super::{
     DEPTH_LIMIT, builtins,
+    quoting::quote_if_needed,
     state::{Flow, Shell, Variable},
 };
 use crate::{applets, os::pipe::read_all};
@@ -32,6 +34,14 @@ impl Shell {
                 Item::ProcessSubstitution(..) => return self.fatal("syntax error: unexpected \"(\"".to_owned()).await,
             }
         }
+        if let Some(at) =
+            words.first().or(assignments.first().map(|_| &words).and_then(|w| w.first())).and_then(|w| w.loc.as_ref())
+        {
+            self.line = usize::try_from(at.start.line as isize + self.line_base).unwrap_or(0);
+        }
+        if let Some(script) = self.aliased(&words, &assignments) {
+            return self.alias(&words[0].value, &script, &redirects).await;
+        }
         self.substituted = None;
         let fields = match self.fields(&words).await {
             Ok(fields) => fields,
@@ -53,6 +63,7 @@ impl Shell {
         // Without a command, the status is that of the last substitution.
         let substituted = self.substituted.unwrap_or(0);
         let Some(name) = fields.first().cloned() else {
+            self.show(&values, &[]).await;
             for (name, value) in values {
                 if let Err(error) = self.set(&name, value) {
                     return self.fatal(error).await;
@@ -71,9 +82,7 @@ impl Shell {
                 }
             };
         };
-        if self.trace {
-            self.process.err(format!("+ {}\n", fields.join(" "))).await;
-        }
+        self.show(&values, &fields).await;
         if let Some(body) = self.functions.get(&name).cloned() {
             return self.function(&fields, values, &redirects, &body).await;
         }
@@ -159,7 +168,9 @@ impl Shell {
         let parameters = std::mem::replace(&mut self.parameters, fields[1..].to_vec());
         self.locals.push(BTreeMap::new());
         self.depth += 1;
-        let flow = self.with_redirects(&body.0, body.1.as_ref()).await;
+        let loops = std::mem::take(&mut self.loops);
+        let flow = self.with_redirects(&body.0, body.1.as_ref(), false).await;
+        self.loops = loops;
         self.depth -= 1;
         for (name, old) in self.locals.pop().unwrap_or_default() {
             match old {
@@ -170,6 +181,45 @@ impl Shell {
         self.parameters = parameters;
         self.restore(saved);
         if flow == Flow::Return { Flow::Next } else { flow }
+    }
+
+    /// Shows a command before it runs, if that is wanted.
+    async fn show(&mut self, values: &[(String, String)], fields: &[String]) {
+        if !self.options.xtrace {
+            return;
+        }
+        let shown = |value: &str| if value.is_empty() { String::new() } else { quote_if_needed(value) };
+        let values = values.iter().map(|(name, value)| format!("{name}={}", shown(value)));
+        let words: Vec<String> = values.chain(fields.iter().map(|field| quote_if_needed(field))).collect();
+        let prefix = self.get("PS4").unwrap_or_default();
+        let prefix = self.here_document(&prefix).await.unwrap_or(prefix);
+        self.process.err(format!("{prefix}{}\n", words.join(" "))).await;
+    }
+
+    /// What a command whose first word is an alias stands for.
+    fn aliased(&self, words: &[Word], assignments: &[Assignment]) -> Option<String> {
+        let value = self.aliases.get(&words.first()?.value).filter(|_| assignments.is_empty())?;
+        let rest = words[1..].iter().map(|word| word.value.as_str());
+        Some(std::iter::once(value.as_str()).chain(rest).collect::<Vec<_>>().join(" "))
+    }
+
+    async fn alias(&mut self, name: &str, script: &str, redirects: &[IoRedirect]) -> Flow {
+        let saved = match self.redirect(redirects).await {
+            Ok(saved) => saved,
+            Err(error) => {
+                self.complain(error).await;
+                self.status = 1;
+                return Flow::Next;
+            }
+        };
+        // Its own name within it is the command.
+        let value = self.aliases.remove(name);
+        let flow = self.evaluate(script).await;
+        if let Some(value) = value {
+            self.aliases.entry(name.to_owned()).or_insert(value);
+        }
+        self.restore(saved);
+        flow
     }
 
     /// Runs a program: in a child process, or in this one if nothing follows.

@@ -46,6 +46,8 @@ impl Shell {
     /// Runs what standard input gives, line by line as complete commands come in.
     pub(super) async fn run_stdin(&mut self) -> Code {
         let mut pending = String::new();
+        let mut lines = 0;
+        self.options.stdin = true;
         loop {
             let line = match builtins::read_line(&self.process).await {
                 Ok(Some(line)) => line,
@@ -58,8 +60,12 @@ impl Shell {
                 self.status = 2;
                 break;
             }
+            lines += 1;
             let Ok(program) = syntax::parse(&pending) else { continue };
             pending.clear();
+            if self.options.verbose {
+                self.process.err(format!("{line}\n")).await;
+            }
             let mut flow = Flow::Next;
             for list in &program.complete_commands {
                 flow = self.list(list, false).await;
@@ -67,6 +73,7 @@ impl Shell {
                     break;
                 }
             }
+            self.line_base = lines;
             if flow == Flow::Exit {
                 break;
             }
@@ -184,6 +191,7 @@ impl Shell {
                 child.set_disposition(Signal::INT, Disposition::Ignore);
                 child.set_disposition(Signal::QUIT, Disposition::Ignore);
                 self.last_background = Some(child.pid());
+                self.jobs.add(child.pid());
                 self.status = 0;
             }
             None => self.cannot_fork().await,
@@ -240,18 +248,25 @@ impl Shell {
         if pipeline.bang {
             self.tested += 1;
         }
+        let last = last && !pipeline.bang && pipeline.timed.is_none();
+        let began = tokio::time::Instant::now();
         let flow = match pipeline.seq.as_slice() {
-            [command] => self.command(command, last && !pipeline.bang).await,
+            [command] => self.command(command, last).await,
             commands => {
                 self.piped(commands).await;
                 Flow::Next
             }
         };
+        if pipeline.timed.is_some() {
+            let took = began.elapsed();
+            let (minutes, rest) = (took.as_secs() / 60, took.as_secs_f64() % 60.0);
+            self.process.err(format!("real\t{minutes}m {rest:.2}s\nuser\t0m 0.00s\nsys\t0m 0.00s\n")).await;
+        }
         if pipeline.bang {
             self.tested -= 1;
             self.status = i32::from(self.status == 0);
         }
-        let stop = flow == Flow::Next && self.exit_on_error && self.status != 0 && self.tested == 0 && !pipeline.bang;
+        let stop = flow == Flow::Next && self.options.errexit && self.status != 0 && self.tested == 0 && !pipeline.bang;
         if stop { Flow::Exit } else { flow }
     }
 
@@ -290,27 +305,53 @@ impl Shell {
             }
         }
         drop(input);
+        let mut failed = 0;
         for child in children {
             self.status = self.reap(&child).await;
+            if self.status != 0 {
+                failed = self.status;
+            }
+        }
+        if self.options.pipefail {
+            self.status = failed;
         }
     }
 
     fn command<'a>(&'a mut self, command: &'a Command, last: bool) -> BoxFuture<'a, Flow> {
         Box::pin(async move {
-            if self.no_execute {
+            if self.options.noexec {
                 return Flow::Next;
             }
             match command {
                 Command::Simple(simple) => self.simple(simple, last).await,
-                Command::Compound(compound, redirects) => self.with_redirects(compound, redirects.as_ref()).await,
+                Command::Compound(compound, redirects) => {
+                    let last = last && self.traps.values().all(String::is_empty);
+                    self.with_redirects(compound, redirects.as_ref(), last).await
+                }
                 Command::Function(definition) => {
                     self.functions.insert(definition.fname.value.clone(), Arc::new(definition.body.clone()));
                     self.status = 0;
                     Flow::Next
                 }
-                Command::ExtendedTest(..) => {
-                    self.complain("[[: not found").await;
-                    self.status = 127;
+                Command::ExtendedTest(test, redirects) => {
+                    let none = Vec::new();
+                    let saved = match self.redirect(redirects.as_ref().map_or(&none, |r| &r.0)).await {
+                        Ok(saved) => saved,
+                        Err(error) => {
+                            self.complain(error).await;
+                            self.status = 1;
+                            return Flow::Next;
+                        }
+                    };
+                    let result = self.extended_test(&test.expr).await;
+                    self.restore(saved);
+                    match result {
+                        Ok(held) => self.status = i32::from(!held),
+                        Err(error) => {
+                            self.complain_as_program(error).await;
+                            self.status = 2;
+                        }
+                    }
                     Flow::Next
                 }
             }
@@ -321,6 +362,7 @@ impl Shell {
         &mut self,
         compound: &CompoundCommand,
         redirects: Option<&RedirectList>,
+        last: bool,
     ) -> Flow {
         let none = Vec::new();
         let saved = match self.redirect(redirects.map_or(&none, |r| &r.0)).await {
@@ -331,14 +373,19 @@ impl Shell {
                 return Flow::Next;
             }
         };
-        let flow = self.compound(compound).await;
+        let flow = self.compound(compound, last).await;
         self.restore(saved);
         flow
     }
 
-    async fn compound(&mut self, compound: &CompoundCommand) -> Flow {
+    async fn compound(&mut self, compound: &CompoundCommand, last: bool) -> Flow {
         match compound {
             CompoundCommand::BraceGroup(group) => self.list(&group.list, false).await,
+            // Nothing follows in this process, so it is the subshell.
+            CompoundCommand::Subshell(subshell) if last => {
+                self.list(&subshell.list, true).await;
+                Flow::Exit
+            }
             CompoundCommand::Subshell(subshell) => {
                 let list = subshell.list.clone();
                 let child = self.fork(move |mut shell| {
@@ -374,8 +421,8 @@ impl Shell {
                 self.status = 0;
                 Flow::Next
             }
-            CompoundCommand::WhileClause(clause) => self.repeat(&clause.0, &clause.1.list, true).await,
-            CompoundCommand::UntilClause(clause) => self.repeat(&clause.0, &clause.1.list, false).await,
+            CompoundCommand::WhileClause(clause) => self.counted(&clause.0, &clause.1.list, true).await,
+            CompoundCommand::UntilClause(clause) => self.counted(&clause.0, &clause.1.list, false).await,
             CompoundCommand::ForClause(clause) => {
                 let values = match &clause.values {
                     Some(words) => match self.fields(words).await {
@@ -385,18 +432,23 @@ impl Shell {
                     None => self.parameters.clone(),
                 };
                 self.status = 0;
+                self.loops += 1;
+                let mut end = Flow::Next;
                 for value in values {
                     if let Err(error) = self.set(&clause.variable_name, value) {
-                        return self.fatal(error).await;
+                        end = self.fatal(error).await;
+                        break;
                     }
                     let flow = self.list(&clause.body.list, false).await;
                     if let Some(flow) = after_turn(flow) {
-                        return flow;
+                        end = flow;
+                        break;
                     }
                     // A loop that never waits must still let time and signals pass.
                     self.process.spin().await;
                 }
-                Flow::Next
+                self.loops -= 1;
+                end
             }
             CompoundCommand::CaseClause(clause) => {
                 let value = match self.text(&clause.value.value).await {
@@ -451,6 +503,13 @@ impl Shell {
         let flow = self.list(list, false).await;
         self.tested -= 1;
         if flow == Flow::Next { Ok(self.status == 0) } else { Err(flow) }
+    }
+
+    async fn counted(&mut self, condition: &CompoundList, body: &CompoundList, wanted: bool) -> Flow {
+        self.loops += 1;
+        let flow = self.repeat(condition, body, wanted).await;
+        self.loops -= 1;
+        flow
     }
 
     async fn repeat(&mut self, condition: &CompoundList, body: &CompoundList, wanted: bool) -> Flow {

@@ -2,12 +2,18 @@
 
 use brush_parser::{
     ast::Word,
-    word::{Parameter, ParameterExpr, ParameterTestType, SpecialParameter, TildeExpr, WordPiece, WordPieceWithSource},
+    word::{
+        Parameter, ParameterExpr, ParameterTestType, SpecialParameter, SubstringMatchKind, TildeExpr, WordPiece,
+        WordPieceWithSource,
+    },
 };
 use futures_util::future::BoxFuture;
 
 use super::{DEPTH_LIMIT, FIELD_LIMIT, SUBSTITUTION_LIMIT, pattern::matches, state::Shell, syntax};
-use crate::os::pipe::{pipe, read_all};
+use crate::{
+    applets,
+    os::pipe::{pipe, read_all},
+};
 
 /// A piece of an expanded word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +30,9 @@ enum Part {
 
 /// An expanded field, as text and as a pattern with what was quoted escaped.
 #[derive(Clone, Debug, Default)]
-struct Field {
-    text: String,
-    pattern: String,
+pub(super) struct Field {
+    pub text: String,
+    pub pattern: String,
     /// Something was there, if only quotes.
     real: bool,
 }
@@ -114,7 +120,7 @@ impl Shell {
             match piece {
                 WordPiece::Text(text) => parts.push(if quoted { Part::Quoted(text) } else { Part::Literal(text) }),
                 WordPiece::SingleQuotedText(text) => parts.push(Part::Quoted(text)),
-                WordPiece::AnsiCQuotedText(text) => parts.push(Part::Quoted(text)),
+                WordPiece::AnsiCQuotedText(text) => parts.push(Part::Quoted(applets::unescaped(&text))),
                 WordPiece::DoubleQuotedSequence(pieces) | WordPiece::GettextDoubleQuotedSequence(pieces) => {
                     let before = parts.len();
                     let mut empty_list = false;
@@ -142,7 +148,8 @@ impl Shell {
                     parts.push(expanded(self.substitute(&unbackquote(&script)).await?));
                 }
                 WordPiece::ArithmeticExpression(expression) => {
-                    let text = join(self.parts(&expression.value, true).await?).text;
+                    // Neither tildes nor quotes mean anything here.
+                    let text = self.here_document(&expression.value.replace('"', "")).await?;
                     parts.push(expanded(self.arithmetic(&text)?.to_string()));
                 }
                 WordPiece::ParameterExpansion(expression) => self.parameter(expression, quoted, parts).await?,
@@ -166,7 +173,7 @@ impl Shell {
                     return Ok(());
                 }
                 let value = self.value_of(&parameter);
-                if value.is_none() && self.fail_on_unset && !matches!(parameter, Parameter::Special(_)) {
+                if value.is_none() && self.options.nounset && !matches!(parameter, Parameter::Special(_)) {
                     return Err(format!("{}: parameter not set", name_of(&parameter)));
                 }
                 parts.push(expanded(value.unwrap_or_default()));
@@ -174,14 +181,14 @@ impl Shell {
             E::UseDefaultValues { parameter, test_type, default_value, .. } => {
                 match self.tested_value(&parameter, &test_type) {
                     Some(value) => parts.push(expanded(value)),
-                    None => parts.extend(self.parts(&default_value.unwrap_or_default(), quoted).await?),
+                    None => parts.extend(self.inner(&default_value.unwrap_or_default(), quoted).await?),
                 }
             }
             E::AssignDefaultValues { parameter, test_type, default_value, .. } => {
                 let value = match self.tested_value(&parameter, &test_type) {
                     Some(value) => value,
                     None => {
-                        let value = join(self.parts(&default_value.unwrap_or_default(), quoted).await?).text;
+                        let value = join(self.inner(&default_value.unwrap_or_default(), quoted).await?).text;
                         let Parameter::Named(name) = &parameter else {
                             return Err(format!("{}: bad variable name", name_of(&parameter)));
                         };
@@ -195,7 +202,7 @@ impl Shell {
                 match self.tested_value(&parameter, &test_type) {
                     Some(value) => parts.push(expanded(value)),
                     None => {
-                        let message = match error_message {
+                        let message = match error_message.filter(|message| !message.is_empty()) {
                             Some(message) => join(self.parts(&message, true).await?).text,
                             None if matches!(test_type, ParameterTestType::Unset) => "parameter not set".to_owned(),
                             None => "parameter not set or null".to_owned(),
@@ -206,7 +213,7 @@ impl Shell {
             }
             E::UseAlternativeValue { parameter, test_type, alternative_value, .. } => {
                 if self.tested_value(&parameter, &test_type).is_some() {
-                    parts.extend(self.parts(&alternative_value.unwrap_or_default(), quoted).await?);
+                    parts.extend(self.inner(&alternative_value.unwrap_or_default(), quoted).await?);
                 } else if quoted {
                     parts.push(Part::Quoted(String::new()));
                 }
@@ -239,9 +246,29 @@ impl Shell {
                 };
                 parts.push(expanded(substring(&value, offset, length)));
             }
+            E::ReplaceSubstring { parameter, pattern, replacement, match_kind, .. } => {
+                let value = self.value_of(&parameter).unwrap_or_default();
+                let pattern = self.pattern(&pattern).await?;
+                let with = join(self.parts(&replacement.unwrap_or_default(), true).await?).text;
+                parts.push(expanded(replaced(&value, &pattern, &with, &match_kind)));
+            }
             _ => return Err("syntax error: bad substitution".to_owned()),
         }
         Ok(())
+    }
+
+    /// The word within `${x:-…}`: split where it is not quoted; in double quotes, single ones mean nothing.
+    async fn inner(&mut self, word: &str, quoted: bool) -> Result<Vec<Part>, String> {
+        if quoted && !word.contains('"') {
+            return Ok(vec![Part::Quoted(self.here_document(word).await?)]);
+        }
+        let mut parts = self.parts(word, quoted).await?;
+        for part in &mut parts {
+            if let Part::Literal(text) = part {
+                *part = Part::Expanded(std::mem::take(text));
+            }
+        }
+        Ok(parts)
     }
 
     async fn number(&mut self, text: &str) -> Result<i64, String> {
@@ -291,11 +318,7 @@ impl Shell {
                 SpecialParameter::ProcessId => Some(self.main_pid.to_string()),
                 SpecialParameter::LastBackgroundProcessId => self.last_background.map(|p| p.to_string()),
                 SpecialParameter::ShellName => Some(self.name.clone()),
-                SpecialParameter::CurrentOptionFlags => {
-                    let flags =
-                        [('e', self.exit_on_error), ('u', self.fail_on_unset), ('x', self.trace), ('f', self.no_glob)];
-                    Some(flags.iter().filter(|(_, on)| *on).map(|(letter, _)| *letter).collect())
-                }
+                SpecialParameter::CurrentOptionFlags => Some(self.options.letters()),
             },
             _ => None,
         }
@@ -378,77 +401,6 @@ impl Shell {
         }
         fields
     }
-
-    fn path_names(&self, field: Field, all: &mut Vec<String>) -> Result<(), String> {
-        let special =
-            field.pattern.contains(['*', '?', '[']) && field.pattern != field.text.replace(['*', '?', '['], "");
-        let unquoted = special && has_open_special(&field.pattern);
-        if self.no_glob || !unquoted {
-            all.push(field.text);
-            return Ok(());
-        }
-        let mut found = Vec::new();
-        let start = if field.pattern.starts_with('/') { "/".to_owned() } else { String::new() };
-        let parts: Vec<&str> = field.pattern.split('/').filter(|p| !p.is_empty()).collect();
-        self.walk(&start, &parts, &mut found);
-        if found.is_empty() {
-            all.push(field.text);
-        } else {
-            found.sort();
-            all.extend(found);
-        }
-        if all.len() > FIELD_LIMIT {
-            return Err("argument list too long".to_owned());
-        }
-        Ok(())
-    }
-
-    fn walk(&self, before: &str, parts: &[&str], found: &mut Vec<String>) {
-        let Some((part, rest)) = parts.split_first() else { return };
-        if found.len() > FIELD_LIMIT {
-            return;
-        }
-        let who = self.process.credentials();
-        let step = |name: &str, found: &mut Vec<String>| {
-            let path = format!("{before}{name}");
-            if rest.is_empty() {
-                found.push(path);
-            } else {
-                self.walk(&format!("{path}/"), rest, found);
-            }
-        };
-        if has_open_special(part) {
-            let directory = if before.is_empty() { self.process.cwd() } else { self.process.absolute(before) };
-            for entry in self.process.files().list(&directory, &who).unwrap_or_default() {
-                if (!entry.name.starts_with('.') || part.starts_with('.')) && matches(part, &entry.name) {
-                    step(&entry.name, found);
-                }
-            }
-        } else {
-            let name: String = unescape_pattern(part);
-            if self.process.files().lstat(&self.process.absolute(&format!("{before}{name}"))).is_ok() {
-                step(&name, found);
-            }
-        }
-    }
-}
-
-fn has_open_special(pattern: &str) -> bool {
-    let mut escaped = false;
-    pattern.chars().any(|c| {
-        let open = !escaped && matches!(c, '*' | '?' | '[');
-        escaped = !escaped && c == '\\';
-        open
-    })
-}
-
-fn unescape_pattern(pattern: &str) -> String {
-    let mut text = String::new();
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        text.push(if c == '\\' { chars.next().unwrap_or('\\') } else { c });
-    }
-    text
 }
 
 fn is_all_parameters(piece: &WordPiece) -> bool {
@@ -502,6 +454,44 @@ fn unbackquote(script: &str) -> String {
         }
     }
     text
+}
+
+/// A value with what matches the pattern replaced: once, everywhere, or at one of its ends; the longest match each time.
+fn replaced(value: &str, pattern: &str, with: &str, kind: &SubstringMatchKind) -> String {
+    let ends: Vec<usize> = value.char_indices().map(|(i, _)| i).chain([value.len()]).collect();
+    let longest = |from: usize| {
+        ends.iter().rev().copied().take_while(|to| *to > from).find(|to| matches(pattern, &value[from..*to]))
+    };
+    match kind {
+        SubstringMatchKind::Prefix => match longest(0) {
+            Some(to) => format!("{with}{}", &value[to..]),
+            None => value.to_owned(),
+        },
+        SubstringMatchKind::Suffix => match ends.iter().copied().find(|from| matches(pattern, &value[*from..])) {
+            Some(from) => format!("{}{with}", &value[..from]),
+            None => value.to_owned(),
+        },
+        SubstringMatchKind::FirstOccurrence | SubstringMatchKind::Anywhere => {
+            let mut text = String::new();
+            let mut at = 0;
+            while let Some(c) = value[at..].chars().next() {
+                match longest(at) {
+                    Some(to) => {
+                        text.push_str(with);
+                        at = to;
+                        if matches!(kind, SubstringMatchKind::FirstOccurrence) {
+                            break;
+                        }
+                    }
+                    None => {
+                        text.push(c);
+                        at += c.len_utf8();
+                    }
+                }
+            }
+            text + &value[at..]
+        }
+    }
 }
 
 fn substring(value: &[char], offset: i64, length: Option<i64>) -> String {

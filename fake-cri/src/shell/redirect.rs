@@ -1,20 +1,36 @@
 //! Redirections: opening what a command names and putting back what was there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
 
 use brush_parser::ast::{IoFileRedirectKind as Kind, IoFileRedirectTarget as Target, IoRedirect};
 
+use world::files::FileKind;
+
 use super::state::Shell;
-use crate::os::{
-    Descriptor, Errno, OpenMode,
-    pipe::{Null, pipe},
-};
+use crate::os::{Descriptor, Errno, OpenFile, OpenMode, pipe::Null};
 
 /// Descriptors as they were, to be put back in reverse.
 pub(super) type Saved = Vec<(u32, Option<Descriptor>)>;
 
-/// Most bytes of a here-document: what fits a pipe without a reader.
-const HERE_LIMIT: usize = 64 * 1024;
+/// A here-document, open for reading.
+#[derive(Debug)]
+struct Text(Mutex<(Vec<u8>, usize)>);
+
+impl OpenFile for Text {
+    fn read(&self, max: usize) -> BoxFuture<'_, Result<Vec<u8>, Errno>> {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (bytes, from) = &mut *text;
+        let chunk = bytes[*from..bytes.len().min(*from + max)].to_vec();
+        *from += chunk.len();
+        Box::pin(async { Ok(chunk) })
+    }
+
+    fn write<'a>(&'a self, _bytes: &'a [u8]) -> BoxFuture<'a, Result<(), Errno>> {
+        Box::pin(async { Err(Errno::BadDescriptor) })
+    }
+}
 
 impl Shell {
     /// Applies redirections in order. On an error those already applied are undone.
@@ -83,12 +99,14 @@ impl Shell {
                     document.doc.value.clone()
                 };
                 let number = number.map_or(Ok(0), u32::try_from).map_err(|_| "bad fd number".to_owned())?;
-                self.here(number, &text, saved).await
+                self.here(number, &text, saved);
+                Ok(())
             }
             IoRedirect::HereString(number, word) => {
                 let text = self.text(&word.value).await? + "\n";
                 let number = number.map_or(Ok(0), u32::try_from).map_err(|_| "bad fd number".to_owned())?;
-                self.here(number, &text, saved).await
+                self.here(number, &text, saved);
+                Ok(())
             }
             IoRedirect::OutputAndError(word, append) => {
                 let name = self.text(&word.value).await?;
@@ -100,14 +118,9 @@ impl Shell {
         }
     }
 
-    async fn here(&self, number: u32, text: &str, saved: &mut Saved) -> Result<(), String> {
-        if text.len() > HERE_LIMIT {
-            return Err("here document too long".to_owned());
-        }
-        let (reader, writer) = pipe();
-        crate::os::OpenFile::write(&*writer, text.as_bytes()).await.map_err(|e| e.to_string())?;
-        self.put(number, Some(reader), saved);
-        Ok(())
+    fn here(&self, number: u32, text: &str, saved: &mut Saved) {
+        let document = Text(Mutex::new((text.as_bytes().to_vec(), 0)));
+        self.put(number, Some(Arc::new(document)), saved);
     }
 
     fn duplicate(&self, number: u32, source: &str, saved: &mut Saved) -> Result<(), String> {
@@ -131,6 +144,12 @@ impl Shell {
         };
         if let Some(number) = own {
             return self.process.descriptor(number).map_err(|e| format!("can't open {name}: {e}"));
+        }
+        if matches!(kind, Kind::Write)
+            && self.options.noclobber
+            && self.process.files().stat(&self.process.absolute(name)).is_ok_and(|f| f.kind == FileKind::File)
+        {
+            return Err(format!("can't create {name}: File exists"));
         }
         let (mode, verb) = match kind {
             Kind::Read => (OpenMode::READ, "open"),

@@ -1,9 +1,16 @@
 //! What a shell remembers: variables, functions, options, traps. And how it starts processes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use brush_parser::ast::FunctionBody;
 
+use super::{jobs::Jobs, options::Options};
 use crate::os::{Code, Disposition, Exit, Launch, Process, Program, Signal};
 
 /// A variable.
@@ -28,13 +35,11 @@ pub(super) struct Shell {
     /// Status of the last command substitution of the command being expanded.
     pub substituted: Option<Code>,
     pub last_background: Option<u32>,
+    pub jobs: Jobs,
+    pub aliases: BTreeMap<String, String>,
     /// `$$`: stays that of the main shell in subshells.
     pub main_pid: u32,
-    pub exit_on_error: bool,
-    pub fail_on_unset: bool,
-    pub trace: bool,
-    pub no_glob: bool,
-    pub no_execute: bool,
+    pub options: Options,
     /// Somebody types to it.
     pub interactive: bool,
     /// An interrupt ended the command that ran.
@@ -47,6 +52,18 @@ pub(super) struct Shell {
     /// Saved values of `local` variables, one map per running function.
     pub locals: Vec<BTreeMap<String, Option<Variable>>>,
     pub option_index: (usize, usize),
+    /// Loops that `break` can leave here.
+    pub loops: u32,
+    /// The line of the command that runs, as `$LINENO` has it.
+    pub line: usize,
+    /// Lines before the text that is parsed; less than none for `-c`, whose first line is 0.
+    pub line_base: isize,
+    /// It runs a file, so errors name the line.
+    pub from_file: bool,
+    /// What `$RANDOM` is drawn from.
+    pub random: Arc<AtomicU32>,
+    /// The builtin that runs, for its errors.
+    pub builtin: Option<&'static str>,
 }
 
 /// What follows a command.
@@ -94,12 +111,10 @@ impl Shell {
             status: 0,
             substituted: None,
             last_background: None,
+            jobs: Jobs::default(),
+            aliases: BTreeMap::new(),
             main_pid,
-            exit_on_error: false,
-            fail_on_unset: false,
-            trace: false,
-            no_glob: false,
-            no_execute: false,
+            options: Options::default(),
             interactive: false,
             interrupted: false,
             failed: false,
@@ -107,21 +122,13 @@ impl Shell {
             tested: 0,
             locals: Vec::new(),
             option_index: (1, 0),
+            loops: 0,
+            line: 0,
+            line_base: 0,
+            from_file: false,
+            random: Arc::default(),
+            builtin: None,
         }
-    }
-
-    /// Sets an option by its letter; `false` if there is none.
-    pub fn set_option(&mut self, letter: char, on: bool) -> bool {
-        match letter {
-            'e' => self.exit_on_error = on,
-            'u' => self.fail_on_unset = on,
-            'x' => self.trace = on,
-            'f' => self.no_glob = on,
-            'n' => self.no_execute = on,
-            'a' | 'b' | 'C' | 'h' | 'm' | 'v' => {}
-            _ => return false,
-        }
-        true
     }
 
     pub fn set_parameters(&mut self, parameters: Vec<String>) {
@@ -129,6 +136,16 @@ impl Shell {
     }
 
     pub fn get(&self, name: &str) -> Option<String> {
+        match name {
+            "LINENO" => return Some(self.line.to_string()),
+            "RANDOM" => {
+                let turn = self.random.fetch_add(1, Ordering::Relaxed);
+                let label = format!("RANDOM {} {turn}", self.process.node_pid());
+                let drawn = world::random::hex(&mut self.process.kernel().surroundings().world.random.fork(&label), 4);
+                return Some((u16::from_str_radix(&drawn, 16).unwrap_or(0) & 0x7fff).to_string());
+            }
+            _ => {}
+        }
         self.variables.get(name).map(|v| v.value.clone())
     }
 
@@ -143,6 +160,7 @@ impl Shell {
             return Err("out of memory".to_owned());
         }
         variable.value = value;
+        variable.exported |= self.options.allexport;
         if name == "OPTIND" {
             self.option_index = (variable.value.parse().unwrap_or(1), 0);
         }
@@ -154,9 +172,21 @@ impl Shell {
         self.variables.iter().filter(|(_, v)| v.exported).map(|(n, v)| (n.clone(), v.value.clone())).collect()
     }
 
-    /// Writes an error as ash does: `sh: line: text` without the line, which `-c` scripts of one line do not show.
+    /// Writes an error as ash does: a builtin is named, and the line where there is a file or a builtin.
     pub async fn complain(&self, text: impl std::fmt::Display) {
-        self.process.err(format!("{}: {text}\n", self.name)).await;
+        let line = self.line;
+        let name = &self.name;
+        let text = match &self.builtin {
+            Some(builtin) => format!("{name}: {builtin}: line {line}: {text}\n"),
+            None if self.from_file => format!("{name}: line {line}: {text}\n"),
+            None => format!("{name}: {text}\n"),
+        };
+        self.process.err(text).await;
+    }
+
+    /// Writes an error of a program that is built in: as the program would, under the shell's name.
+    pub async fn complain_as_program(&self, text: impl std::fmt::Display) {
+        self.process.err(format!("sh: {text}\n")).await;
     }
 
     /// Starts a child process.
@@ -191,6 +221,7 @@ impl Shell {
         copy.traps.retain(|signal, action| signal.is_some() && action.is_empty());
         copy.depth += 1;
         copy.interactive = false;
+        copy.jobs = Jobs::default();
         copy
     }
 

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use brush_parser::{
-    ParseError, ParserOptions, SourcePosition, Token, ast::Program, parse_tokens, uncached_tokenize_str,
-    word::WordPieceWithSource,
+    ParseError, ParserOptions, SourcePosition, Token, TokenizerError, ast::Program, parse_tokens,
+    uncached_tokenize_str, word::WordPieceWithSource,
 };
 
 use super::SCRIPT_LIMIT;
@@ -12,9 +12,9 @@ use super::SCRIPT_LIMIT;
 /// Deepest nesting of brackets and compound commands that is parsed: the parser recurses.
 const NESTING_LIMIT: usize = 200;
 
-/// How scripts are read: POSIX, as ash.
+/// How scripts are read: as ash, with what it took over from bash: `[[`, `${x:1}`, `${x/a/b}`, `$'…'`.
 pub(super) fn options() -> ParserOptions {
-    ParserOptions { sh_mode: true, posix_mode: true, enable_extended_globbing: false, ..ParserOptions::default() }
+    ParserOptions { sh_mode: false, posix_mode: true, enable_extended_globbing: false, ..ParserOptions::default() }
 }
 
 /// Parses a script.
@@ -26,8 +26,12 @@ pub(super) fn parse(script: &str) -> Result<Program, String> {
         return Err("syntax error: nested too deeply".to_owned());
     }
     let tokens = guarded(|| {
-        uncached_tokenize_str(script, &options().tokenizer_options())
-            .map_err(|_| "syntax error: unterminated quoted string".to_owned())
+        uncached_tokenize_str(script, &options().tokenizer_options()).map_err(|error| match error {
+            TokenizerError::UnterminatedCommandSubstitution => {
+                "syntax error: unexpected end of file (expecting \")\")".to_owned()
+            }
+            _ => "syntax error: unterminated quoted string".to_owned(),
+        })
     })?;
     let is_number = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
     for pair in tokens.windows(2) {
@@ -39,12 +43,30 @@ pub(super) fn parse(script: &str) -> Result<Program, String> {
             return Err(format!("syntax error: {number}: bad file descriptor"));
         }
     }
+    let tokens = with_empty_lists(tokens);
     guarded(|| {
         parse_tokens(&tokens, &options()).map_err(|error| match error {
             ParseError::ParsingNear(at) => format!("syntax error: unexpected {}", word_at(script, &at)),
             _ => "syntax error: unexpected end of file".to_owned(),
         })
     })
+}
+
+/// Writes `for x in; do` with a word that expands to nothing: the parser takes an empty list for none, which means the parameters.
+fn with_empty_lists(tokens: Vec<Token>) -> Vec<Token> {
+    let mut whole: Vec<Token> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let before = |n: usize| whole.len().checked_sub(n).and_then(|at| whole.get(at)).map(Token::to_str);
+        if before(3) == Some("for")
+            && before(1) == Some("in")
+            && let Token::Operator(operator, at) = &token
+            && matches!(operator.as_str(), ";" | "\n")
+        {
+            whole.push(Token::Word("${_+}".to_owned(), at.clone()));
+        }
+        whole.push(token);
+    }
+    whole
 }
 
 /// Runs the parser where its panic is a syntax error: it panics on some numbers that do not fit, and what a container runs must never
@@ -55,7 +77,7 @@ pub(super) fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T,
 
 /// Whether more text could make sense of a script that [`parse`] refused so.
 pub(super) fn is_unfinished(error: &str) -> bool {
-    error.ends_with("unterminated quoted string") || error.ends_with("unexpected end of file")
+    error.ends_with("unterminated quoted string") || error.contains("unexpected end of file")
 }
 
 /// The word that stands at a place of the script, quoted.
@@ -63,7 +85,11 @@ fn word_at(script: &str, at: &SourcePosition) -> String {
     let rest: String = script.chars().skip(at.index).take(64).collect();
     let rest = rest.trim_start_matches([' ', '\t']);
     let end = match rest.find(|c: char| c.is_whitespace() || "();&|<>".contains(c)) {
-        Some(0) => rest.chars().next().map_or(0, char::len_utf8),
+        Some(0) => {
+            let operators = ["&&", "||", ";;", "<<", ">>"];
+            let double = operators.iter().any(|operator| rest.starts_with(operator));
+            if double { 2 } else { rest.chars().next().map_or(0, char::len_utf8) }
+        }
         Some(end) => end,
         None => rest.len(),
     };

@@ -97,6 +97,9 @@ impl Parser<'_> {
             self.at += 2;
             return Ok(value);
         }
+        if self.at == 0 && self.words.len() == 2 && is_binary(self.words[1]) {
+            return Err(format!("{}: argument expected", self.words[1]));
+        }
         self.at += 1;
         Ok(!first.is_empty())
     }

@@ -30,7 +30,14 @@ fn run_with<F>(script: &str, during: F) -> (i32, String, String, Duration)
 where
     F: AsyncFn(&Process) + Send + 'static,
 {
-    let script = script.to_owned();
+    run_args(["sh", "-c", script].map(str::to_owned).to_vec(), during)
+}
+
+/// Runs a shell with these arguments as the first process of a busybox container.
+fn run_args<F>(args: Vec<String>, during: F) -> (i32, String, String, Duration)
+where
+    F: AsyncFn(&Process) + Send + 'static,
+{
     sim::run(1, sim::Limits::default(), move |world, tasks: Tasks| async move {
         let surroundings = Surroundings {
             world: world.world.clone(),
@@ -64,7 +71,7 @@ where
             }))
         };
         let launch = Launch {
-            args: vec!["sh".to_owned(), "-c".to_owned(), script],
+            args,
             env: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned()), ("HOME".to_owned(), "/root".to_owned())]),
             cwd: "/".to_owned(),
             credentials: Credentials::default(),
@@ -81,6 +88,38 @@ where
         (exit.code(), text(out), text(err), began.elapsed())
     })
     .expect("the script ends")
+}
+
+/// One script as busybox ran it.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recorded {
+    script: String,
+    #[serde(default)]
+    out: String,
+    #[serde(default)]
+    err: String,
+    #[serde(default)]
+    code: i32,
+}
+
+#[test]
+fn scripts_print_and_return_what_they_do_in_busybox() {
+    let all: Vec<Recorded> = serde_saphyr::from_str(include_str!("tests/busybox.yaml")).expect("recordings");
+    let mut differences = String::new();
+    for recorded in &all {
+        let frame = "mkdir -p /tmp/t; cd /tmp/t; sh -c \"$1\"; exit $?";
+        let args = ["sh", "-c", frame, "sh", &recorded.script].map(str::to_owned).to_vec();
+        let (code, out, err, _) = run_args(args, async |_| {});
+        if (code, &out, &err) != (recorded.code, &recorded.out, &recorded.err) {
+            differences += &format!(
+                "{}\n  busybox: {} {:?} {:?}\n  here:    {code} {out:?} {err:?}\n",
+                recorded.script, recorded.code, recorded.out, recorded.err
+            );
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+    assert!(all.len() > 200);
 }
 
 fn run(script: &str) -> (i32, String, String) {

@@ -104,7 +104,7 @@ fn filter(kind: v1::security_profile::ProfileType, path: &str) -> Security {
 #[case::mount(privileged(), "mount -t tmpfs x /mnt && echo a >/mnt/f && umount /mnt && ls /mnt", "", 0)]
 #[case::hostname(privileged(), "hostname other; hostname", "other\n", 0)]
 #[case::no_hostname(Security::default(), "hostname other", "hostname: sethostname: Operation not permitted\n", 1)]
-#[case::of_others(user(1000), "kill 1", "sh: kill: can't kill pid 1: Operation not permitted\n", 1)]
+#[case::of_others(user(1000), "kill 1", "sh: can't kill pid 1: Operation not permitted\n", 1)]
 fn rights(
     #[case] mut security: Security,
     #[case] script: &'static str,
