@@ -63,7 +63,7 @@ fn http_headers(#[case] given: &[(&str, &str)], #[case] sent: &[(&str, &str)]) {
 }
 
 #[rstest]
-#[case::named(json!({"tcpSocket": {"port": "web"}}), "couldn't find port: \"web\" in container \"c\"")]
+#[case::named(json!({"tcpSocket": {"port": "web"}}), "strconv.Atoi: parsing \"web\": invalid syntax")]
 #[case::nothing(json!({}), "missing probe handler for c")]
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_carried_out(#[case] what: Value, #[case] error: &str) {
