@@ -19,5 +19,6 @@ pub mod reasons;
 pub mod references;
 pub mod schema;
 pub mod static_pod;
+pub mod sysctl;
 pub mod totals;
 pub mod validation;

@@ -2,20 +2,17 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
-use tokio::{
-    sync::{Notify, mpsc},
-    time::Instant,
-};
+use tokio::{sync::Notify, time::Instant};
 use world::{Tasks, World, machine::CgroupVersion};
 
 use crate::{
-    api::{pod as api_pod, reasons::event},
+    api::reasons::event,
     config::{CgroupDriver, KubeletConfig},
     cri::{CriClient, CriError, Endpoints},
     housekeeping::Housekeeping,
@@ -25,26 +22,25 @@ use crate::{
     },
     node::{self, Allocatable, Enforced, ReservationError},
     observer::{EventKind, Observer},
-    pleg::{Pleg, PlegEvent, PlegEventKind},
-    pods::{
-        PodManager,
-        admission::{self, Node},
-    },
-    prober::{PodStatuses, ProbeKind, ProbeUpdate, Prober},
+    pleg::Pleg,
+    pods::{PodManager, admission::Node},
+    prober::{PodStatuses, Prober},
     resources::{NodeCgroups, PodCgroups, allocation::Allocations},
-    runtime::{ProbeResult, RuntimeManager, log_rotator, observed::ListedPod},
+    runtime::{RuntimeManager, log_rotator},
     server::KubeletView,
-    sources::{Op, PodChange, SourceSettings, Sources},
+    sources::{SourceSettings, Sources},
     status::{ReasonCache, StatusManager},
     volumes::VolumeManager,
-    worker::{Parts, Workers, state::Phase},
+    worker::{Parts, Workers},
 };
 
 mod cgroups;
 mod gate;
+mod sync_loop;
 mod view;
 
 pub use gate::RuntimeGate;
+use sync_loop::SyncLoop;
 
 /// Why the kubelet does not start.
 #[derive(Debug, thiserror::Error)]
@@ -227,204 +223,6 @@ async fn driver(cri: &CriClient, config: &KubeletConfig) -> CgroupDriver {
             }
             config.cgroup_driver
         }
-    }
-}
-
-/// The loop that hears all news.
-struct SyncLoop {
-    pods: Arc<PodManager>,
-    rejected: Arc<Mutex<BTreeSet<String>>>,
-    sources: Arc<Sources>,
-    workers: Workers,
-    status: Arc<StatusManager>,
-    gate: Arc<RuntimeGate>,
-    pleg: Arc<Pleg>,
-    wake: Arc<Notify>,
-    /// Told when what pods ask for may have changed.
-    demand: Arc<Notify>,
-    node: Node,
-    allocated: Allocations,
-    observer: Arc<dyn Observer>,
-    pulse: Arc<Mutex<Instant>>,
-    /// Pods that the runtime ran when the kubelet started.
-    left_over: Vec<ListedPod>,
-}
-
-/// How often the loop shows that it is alive when there is no news.
-const PULSE: Duration = Duration::from_secs(30);
-
-/// How long after a failure to list what runs it is tried again.
-const LIST_AGAIN: Duration = Duration::from_secs(1);
-
-/// Message of a pod that makes way for another.
-const PREEMPTED: &str = "Preempted in order to admit critical pod";
-
-/// How long a pod that makes way is waited for at least.
-const LEAST_PATIENCE: Duration = Duration::from_secs(10);
-
-impl SyncLoop {
-    async fn run(
-        mut self,
-        mut changes: mpsc::Receiver<PodChange>,
-        mut events: mpsc::Receiver<PlegEvent>,
-        mut probes: mpsc::Receiver<ProbeUpdate>,
-    ) {
-        self.find_left_over().await;
-        loop {
-            self.gate.wait().await;
-            *self.pulse.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-            tokio::select! {
-                biased;
-                Some(change) = changes.recv() => self.change(change).await,
-                Some(event) = events.recv() => self.event(&event),
-                Some(update) = probes.recv() => self.probe(&update),
-                () = tokio::time::sleep(PULSE) => {}
-            }
-        }
-    }
-
-    /// Learns what runs already. Whoever replaces one of these may not start beside it, and housekeeping would tell too late.
-    async fn find_left_over(&mut self) {
-        loop {
-            self.gate.wait().await;
-            match self.workers.parts().runtime.list_running().await {
-                Ok(pods) => break self.left_over = pods,
-                Err(error) => tracing::error!(%error, "Listing the pods that run already failed"),
-            }
-            tokio::time::sleep(LIST_AGAIN).await;
-        }
-    }
-
-    async fn change(&mut self, change: PodChange) {
-        match change.op {
-            Op::Add => {
-                for pod in &change.pods {
-                    self.add(pod, &change.pods).await;
-                }
-            }
-            Op::Update | Op::Delete | Op::Reconcile => {
-                for pod in &change.pods {
-                    self.pods.set(pod.clone());
-                    if change.op != Op::Reconcile && !self.is_rejected(api_pod::uid(pod)) {
-                        self.workers.update(pod);
-                    }
-                }
-            }
-            Op::Remove => {
-                for pod in &change.pods {
-                    let uid = api_pod::uid(pod);
-                    self.observer.pod_gone(&self.status.overlay(pod));
-                    self.pods.remove(uid);
-                    self.allocated.forget(uid);
-                    if self.rejected.lock().unwrap_or_else(PoisonError::into_inner).remove(uid) {
-                        self.status.remove(uid);
-                    }
-                    if self.sources.all_ready() {
-                        self.workers.kill(uid, None);
-                    }
-                }
-            }
-        }
-        self.sources.mark_seen(change.source);
-        self.demand.notify_one();
-        self.wake.notify_one();
-    }
-
-    fn is_rejected(&self, uid: &str) -> bool {
-        self.rejected.lock().unwrap_or_else(PoisonError::into_inner).contains(uid)
-    }
-
-    /// `together`: all the pods that have come at once.
-    async fn add(&mut self, pod: &Arc<Pod>, together: &[Arc<Pod>]) {
-        let uid = api_pod::uid(pod).to_owned();
-        let replaced = |old: &ListedPod| {
-            let named = old.name == api_pod::name(pod) && old.namespace == api_pod::namespace(pod);
-            named && !together.iter().any(|pod| api_pod::uid(pod) == old.uid)
-        };
-        for old in self.left_over.extract_if(.., |old| replaced(old)) {
-            self.workers.kill_orphan(old);
-        }
-        let phases = self.workers.phases();
-        let ended = |uid: &str| {
-            let done = phases.get(uid).is_some_and(|p| matches!(p, Phase::Terminated | Phase::Finished));
-            done || self.is_rejected(uid)
-        };
-        let others: Vec<Arc<Pod>> =
-            self.pods.pods().into_iter().filter(|p| api_pod::uid(p) != uid && !ended(api_pod::uid(p))).collect();
-        self.pods.set(pod.clone());
-        self.observer.pod_shown(&self.status.overlay(pod));
-        let mut node = self.node.clone();
-        node.supplemental_groups_policy = self.gate.supplemental_groups_policy();
-        match admission::admit(pod, &others, &node) {
-            Ok(victims) => {
-                if !victims.is_empty() {
-                    // Nobody else is to start it before there is room.
-                    self.rejected.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone());
-                    for victim in &victims {
-                        self.preempt(victim).await;
-                    }
-                    self.rejected.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
-                }
-                self.allocated.set_pod(pod);
-                self.workers.update(pod);
-                // Told to end before its first sync it still has something to stop.
-                if self.left_over.extract_if(.., |old| old.uid == uid).count() > 0 {
-                    self.workers.runs_already(pod);
-                }
-            }
-            Err(rejection) => {
-                let recorder = self.workers.parts().runtime.recorder().clone();
-                recorder.pod(pod, EventKind::Warning, rejection.reason, rejection.message.clone());
-                self.status.reject(pod, rejection.reason, &rejection.message);
-                self.rejected.lock().unwrap_or_else(PoisonError::into_inner).insert(uid);
-            }
-        }
-    }
-
-    /// Ends a pod to make room, and waits until it has ended; not for ever, and meanwhile there is no other news.
-    async fn preempt(&self, pod: &Arc<Pod>) {
-        let recorder = self.workers.parts().runtime.recorder().clone();
-        recorder.pod(pod, EventKind::Warning, event::PREEMPTING, PREEMPTED);
-        self.status.preempt(pod, event::PREEMPTING, PREEMPTED);
-        let Some(stopped) = self.workers.evict(api_pod::uid(pod)) else { return };
-        let grace = Duration::from_secs(u64::try_from(api_pod::termination_grace_seconds(pod)).unwrap_or(0));
-        let patience = LEAST_PATIENCE.max(grace + grace / 2);
-        if tokio::time::timeout(patience, stopped.cancelled()).await.is_err() {
-            let message = "Container runtime did not kill the pod within specified grace period.";
-            recorder.pod(pod, EventKind::Warning, event::EXCEEDED_GRACE_PERIOD, message);
-        }
-    }
-
-    fn event(&self, event: &PlegEvent) {
-        if event.kind != PlegEventKind::ContainerRemoved {
-            if self.pods.by_uid(&event.uid).is_some() {
-                self.workers.wake(&event.uid);
-            } else {
-                self.wake.notify_one();
-            }
-        }
-        if event.kind != PlegEventKind::ContainerDied {
-            return;
-        }
-        let Ok(observed) = self.pleg.cache().get(&event.uid) else { return };
-        let (workers, died) = (self.workers.clone(), event.container.clone());
-        let all = self.workers.remove_content(&event.uid);
-        let runtime = self.workers.parts().runtime.clone();
-        drop(workers.tasks().spawn("remove-dead", async move {
-            runtime.remove_dead_containers(&observed, died.as_deref(), all).await;
-        }));
-    }
-
-    fn probe(&self, update: &ProbeUpdate) {
-        let Some(pod) = self.pods.by_uid(&update.uid) else { return };
-        let success = update.result == ProbeResult::Success;
-        match update.kind {
-            ProbeKind::Readiness => self.status.set_ready(&pod, &update.container, success),
-            ProbeKind::Startup => self.status.set_started(&pod, &update.container, success),
-            ProbeKind::Liveness if update.result != ProbeResult::Failure => return,
-            ProbeKind::Liveness => {}
-        }
-        self.workers.wake(&update.uid);
     }
 }
 

@@ -170,7 +170,7 @@ fn write_shape(out: &mut String, value: Option<&Value>, shape: &Shape) {
             }
             _ => out.push_str("null"),
         },
-        Shape::StrMap => match value {
+        Shape::StrMap | Shape::Reported => match value {
             Some(Value::Object(map)) => write_sorted(out, map),
             _ => out.push_str("null"),
         },

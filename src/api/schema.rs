@@ -79,6 +79,9 @@ pub enum Shape {
     StrMap,
     /// `v1.ResourceList`.
     Resources,
+    /// `v1.ResourceList` of what the runtime reported: its texts are as they are to be printed. Go knows an amount's format, which a text
+    /// without a suffix does not tell: 100000000 bytes that were reported are not `100M`.
+    Reported,
 }
 
 /// `string`.

@@ -6,7 +6,7 @@ use cri_proto::v1;
 use k8s_openapi::api::core::v1::{Container, Pod, SELinuxOptions};
 
 use crate::{
-    api::{labels, pod as api_pod, qos},
+    api::{labels, pod as api_pod, qos, sysctl},
     resources::{
         cgroups,
         linux::{cpu_quota, cpu_shares},
@@ -199,21 +199,7 @@ fn sysctls(pod: &Pod) -> BTreeMap<String, String> {
         .and_then(|s| s.sysctls.as_ref())
         .into_iter()
         .flatten()
-        .map(|s| (dotted(&s.name), s.value.clone()))
-        .collect()
-}
-
-/// A sysctl name with dots as separators: if the first separator is a slash, slashes and dots trade places.
-fn dotted(name: &str) -> String {
-    if name.find(['.', '/']).is_none_or(|at| name[at..].starts_with('.')) {
-        return name.to_owned();
-    }
-    name.chars()
-        .map(|c| match c {
-            '/' => '.',
-            '.' => '/',
-            c => c,
-        })
+        .map(|s| (sysctl::dotted(&s.name), s.value.clone()))
         .collect()
 }
 
@@ -297,15 +283,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    #[rstest]
-    #[case("net.ipv4.ip_forward", "net.ipv4.ip_forward")]
-    #[case("net/ipv4/ip_forward", "net.ipv4.ip_forward")]
-    #[case("net/ipv4/conf/eno1.1/arp", "net.ipv4.conf.eno1/1.arp")]
-    #[case("net.ipv4.conf.eno1/1.arp", "net.ipv4.conf.eno1/1.arp")]
-    fn sysctl_names(#[case] written: &str, #[case] sent: &str) {
-        assert_eq!(dotted(written), sent);
-    }
 
     #[rstest]
     #[case(serde_json::json!({"containers": []}), "p", "")]

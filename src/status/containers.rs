@@ -285,6 +285,9 @@ fn requests(container: &Container) -> Option<BTreeMap<String, ApiQuantity>> {
 /// Resources as the spec has them, with what the runtime really set where that differs enough to be shown.
 fn resources(container: &Container, instance: &ObservedContainer, running: bool) -> ResourceRequirements {
     let mut shown = container.resources.clone().unwrap_or_default();
+    for amount in [&mut shown.limits, &mut shown.requests].into_iter().flatten().flat_map(BTreeMap::values_mut) {
+        amount.0 = Quantity::shown(&amount.0);
+    }
     let actual = instance.resources.as_ref().and_then(|r| r.linux.as_ref()).filter(|_| running);
     let Some(actual) = actual else { return shown };
     let cpu_limit =
@@ -294,16 +297,16 @@ fn resources(container: &Container, instance: &ObservedContainer, running: bool)
     let milli = |list: &BTreeMap<String, ApiQuantity>| list.get("cpu").map_or(0, |q| Quantity::of(q).milli_value());
     if let Some(limits) = &mut shown.limits {
         if let Some(cpu) = cpu_limit.filter(|cpu| *cpu > 10 || milli(limits) > 10) {
-            limits.insert("cpu".to_owned(), ApiQuantity(format!("{cpu}m")));
+            limits.insert("cpu".to_owned(), Quantity::from_milli(cpu).to_api());
         }
         if let Some(memory) = memory {
-            limits.insert("memory".to_owned(), ApiQuantity(Quantity::from_bytes(memory).to_string()));
+            limits.insert("memory".to_owned(), Quantity::from_bytes(memory).to_api());
         }
     }
     if let Some(requests) = &mut shown.requests
         && let Some(cpu) = cpu_request.filter(|cpu| *cpu > 2 || milli(requests) > 2)
     {
-        requests.insert("cpu".to_owned(), ApiQuantity(format!("{cpu}m")));
+        requests.insert("cpu".to_owned(), Quantity::from_milli(cpu).to_api());
     }
     shown
 }

@@ -134,7 +134,7 @@ impl Walk {
                 }
                 None => self.wrong(value, "map[string]string", of),
             },
-            Shape::Resources => match value.as_object() {
+            Shape::Resources | Shape::Reported => match value.as_object() {
                 Some(map) => {
                     let mut out = Map::new();
                     for (key, item) in map {

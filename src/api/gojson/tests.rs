@@ -37,6 +37,17 @@ fn an_empty_pod_prints_its_structs() {
     assert_eq!(pod(&Pod::default()), r#"{"metadata":{},"spec":{"containers":null},"status":{}}"#);
 }
 
+/// The format of an amount that was reported is not to be told from its text.
+#[test]
+fn reported_amounts_are_printed_as_they_are() {
+    let given = json!({"spec": {"containers": [{"name": "c", "resources": {"limits": {"memory": "100000000"}}}]},
+        "status": {"containerStatuses": [{"name": "c", "ready": true, "restartCount": 0, "image": "", "imageID": "",
+            "resources": {"limits": {"memory": "100000000"}}}]}});
+    let printed = pod(&serde_json::from_value(given).unwrap());
+    assert!(printed.contains(r#"{"name":"c","resources":{"limits":{"memory":"100M"}}}"#), "{printed}");
+    assert!(printed.contains(r#""resources":{"limits":{"memory":"100000000"}}}]"#), "{printed}");
+}
+
 proptest! {
     #[test]
     fn quoted_text_reads_back(text in "\\PC*|[\\x00-\\x7f]*") {

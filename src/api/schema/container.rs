@@ -111,7 +111,8 @@ pub static RESOURCE_REQUIREMENTS: Type = Type {
     fields: &[opt("limits", Resources), opt("requests", Resources), opt("claims", Structs(&RESOURCE_CLAIM))],
 };
 
-static RESOURCE_CLAIM: Type = Type { name: "ResourceClaim", fields: &[always("name", S), opt("request", S)] };
+pub(super) static RESOURCE_CLAIM: Type =
+    Type { name: "ResourceClaim", fields: &[always("name", S), opt("request", S)] };
 
 static CONTAINER_RESIZE_POLICY: Type = Type {
     name: "ContainerResizePolicy",

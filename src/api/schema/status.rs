@@ -1,7 +1,7 @@
 //! Shapes of pod and container status (`k8s.io/api/core/v1`). Data only.
 
-use super::Shape::{Bool, Int32, Int64, Int64s, Resources, Str, Strs, Struct, Structs, Time};
-use super::container::RESOURCE_REQUIREMENTS;
+use super::Shape::{Bool, Int32, Int64, Int64s, Reported, Resources, Str, Strs, Struct, Structs, Time};
+use super::container::{RESOURCE_CLAIM, RESOURCE_REQUIREMENTS};
 use super::{S, Type, always, opt, ptr};
 
 /// `PodStatus`.
@@ -30,6 +30,12 @@ pub static POD_STATUS: Type = Type {
         ptr("resources", Struct(&RESOURCE_REQUIREMENTS)),
         opt("nodeAllocatableResourceClaimStatuses", Structs(&NODE_ALLOCATABLE_RESOURCE_CLAIM_STATUS)),
     ],
+};
+
+/// `ResourceRequirements` of a container that runs.
+static REPORTED_REQUIREMENTS: Type = Type {
+    name: "ResourceRequirements",
+    fields: &[opt("limits", Reported), opt("requests", Reported), opt("claims", Structs(&RESOURCE_CLAIM))],
 };
 
 static NODE_ALLOCATABLE_RESOURCE_CLAIM_STATUS: Type = Type {
@@ -68,7 +74,7 @@ pub static CONTAINER_STATUS: Type = Type {
         opt("containerID", S),
         ptr("started", Bool),
         opt("allocatedResources", Resources),
-        ptr("resources", Struct(&RESOURCE_REQUIREMENTS)),
+        ptr("resources", Struct(&REPORTED_REQUIREMENTS)),
         opt("volumeMounts", Structs(&VOLUME_MOUNT_STATUS)),
         ptr("user", Struct(&CONTAINER_USER)),
         opt("allocatedResourcesStatus", Structs(&RESOURCE_STATUS)),

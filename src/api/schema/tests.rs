@@ -73,7 +73,7 @@ impl Draw {
                 let value = self.text();
                 json!({"k": value, "A b": "x"})
             }
-            Shape::Resources => {
+            Shape::Resources | Shape::Reported => {
                 let name = self.pick(&["cpu", "memory", "hugepages-2Mi", "a.b/c", "foo"]);
                 let value = self.value(&Shape::Quantity, share);
                 let mut map = Map::new();

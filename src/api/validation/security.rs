@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{
 use serde_json::{Value, json};
 
 use super::{Errors, FieldError, invalid_each, invalid_number, names, one_of, require, volumes};
-use crate::api::gojson;
+use crate::api::{gojson, sysctl};
 
 const SYSCTL: &str = "must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
 
@@ -181,7 +181,7 @@ fn sysctls(out: &mut Errors, path: &str, sysctls: &[Sysctl], spec: &PodSpec) {
     let mut seen = BTreeSet::new();
     for (index, sysctl) in sysctls.iter().enumerate() {
         let at = format!("{path}[{index}].name");
-        let dotted = dotted(&sysctl.name);
+        let dotted = sysctl::dotted(&sysctl.name);
         if require(out, &at, &sysctl.name) {
             if !names::is_sysctl(&sysctl.name) {
                 out.push(FieldError::invalid(&at, &sysctl.name, SYSCTL));
@@ -203,21 +203,6 @@ fn sysctls(out: &mut Errors, path: &str, sysctls: &[Sysctl], spec: &PodSpec) {
             }
         }
         seen.insert(dotted);
-    }
-}
-
-/// A sysctl written with slashes, in dots: the first separator says which one separates.
-fn dotted(name: &str) -> String {
-    if name.find('/').is_some_and(|slash| name.find('.').is_none_or(|dot| slash < dot)) {
-        name.chars()
-            .map(|c| match c {
-                '/' => '.',
-                '.' => '/',
-                other => other,
-            })
-            .collect()
-    } else {
-        name.to_owned()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::api::pod;
+use crate::api::{pod, sysctl};
 
 /// Always allowed.
 const SAFE: [&str; 12] = [
@@ -25,9 +25,9 @@ const SAFE: [&str; 12] = [
 pub fn check(pod: &Pod, allowed: &[String]) -> Result<(), String> {
     let context = pod::spec(pod).security_context.as_ref();
     for sysctl in context.and_then(|context| context.sysctls.as_ref()).into_iter().flatten() {
-        let name = dotted(&sysctl.name);
+        let name = sysctl::dotted(&sysctl.name);
         let listed = |entry: &String| {
-            let entry = dotted(entry);
+            let entry = sysctl::dotted(entry);
             entry.strip_suffix('*').map_or(entry == name, |prefix| name.starts_with(prefix))
         };
         if !SAFE.contains(&name.as_str()) && !allowed.iter().any(listed) {
@@ -46,23 +46,4 @@ pub fn check(pod: &Pod, allowed: &[String]) -> Result<(), String> {
 
 fn is_ipc(name: &str) -> bool {
     ["kernel.shm", "kernel.msg", "fs.mqueue."].iter().any(|prefix| name.starts_with(prefix)) || name == "kernel.sem"
-}
-
-/// The form with dots: a name whose first separator is a slash has the two swapped.
-fn dotted(name: &str) -> String {
-    match name.find(['.', '/']) {
-        Some(at) if name[at..].starts_with('/') => name
-            .chars()
-            .map(|c| {
-                if c == '/' {
-                    '.'
-                } else if c == '.' {
-                    '/'
-                } else {
-                    c
-                }
-            })
-            .collect(),
-        _ => name.to_owned(),
-    }
 }
