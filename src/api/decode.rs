@@ -56,9 +56,17 @@ pub struct UnknownField {
 /// # Errors
 /// See [`DecodeError`]; `couldn't parse as pod(<error>)` is the caller's to put around it.
 pub fn manifest(bytes: &[u8]) -> Result<Pod, DecodeError> {
+    manifest_and_unknown(bytes).map(|(pod, _)| pod)
+}
+
+/// As [`manifest`], with the fields that would be dropped silently: reading the text is what takes time.
+///
+/// # Errors
+/// As [`manifest`].
+pub fn manifest_and_unknown(bytes: &[u8]) -> Result<(Pod, Vec<UnknownField>), DecodeError> {
     let value = yaml::document(bytes)?;
     match kind_in(&value, bytes)? {
-        Kind::Pod => pod(&value),
+        Kind::Pod => Ok((pod(&value)?, check::unknown(&value, &schema::POD))),
         Kind::PodList => Err(DecodeError::NotAPod("&core.PodList{}".to_owned())),
         Kind::Other(kind) => Err(DecodeError::NotAPod(format!("&core.{kind}{{}}"))),
     }

@@ -205,8 +205,8 @@ impl FileSource {
             return Ok(known.pod.clone());
         }
         let shown = path.display().to_string();
-        let pod = parse::manifest(&bytes, &shown, &self.node_name, self.local_objects)?;
-        for remark in parse::remarks(&bytes) {
+        let (pod, remarks) = parse::manifest(&bytes, &shown, &self.node_name, self.local_objects)?;
+        for remark in remarks {
             tracing::warn!(path = shown, "{remark}");
         }
         self.known.insert(path.to_owned(), Known { bytes, pod: pod.clone() });

@@ -6,12 +6,12 @@ use k8s_openapi::api::core::v1::Pod;
 
 use crate::api::{decode, identity::Source, references, static_pod};
 
-/// Reads the manifest of a file. The error is what upstream logs about it.
-/// `local` is whether ConfigMaps and Secrets lie on this node.
-pub fn manifest(bytes: &[u8], path: &str, node_name: &str, local: bool) -> Result<Arc<Pod>, String> {
-    let pod = decode::manifest(bytes)
+/// Reads the manifest of a file: its pod, and what is wrong in it without stopping it, fields that nobody knows, with the nearest known
+/// name. The error is what upstream logs about it. `local` is whether ConfigMaps and Secrets lie on this node.
+pub fn manifest(bytes: &[u8], path: &str, node_name: &str, local: bool) -> Result<(Arc<Pod>, Vec<String>), String> {
+    let (pod, unknown) = decode::manifest_and_unknown(bytes)
         .map_err(|error| format!("{path}: couldn't parse as pod({error}), please check config file"))?;
-    accept(pod, Source::File(path), node_name, local)
+    Ok((accept(pod, Source::File(path), node_name, local)?, remarks(unknown)))
 }
 
 /// Gives a decoded pod its identity and checks it.
@@ -20,17 +20,20 @@ pub fn accept(pod: Pod, source: Source<'_>, node_name: &str, local: bool) -> Res
     static_pod::accept_with(pod, source, node_name, rule).map(Arc::new).map_err(|error| error.to_string())
 }
 
-/// What is wrong in a manifest without stopping it: fields that nobody knows, with the nearest known name.
-pub fn remarks(bytes: &[u8]) -> Vec<String> {
+fn remarks(unknown: Vec<decode::UnknownField>) -> Vec<String> {
     let tell = |(path, text): (String, String)| match text.split_once(": ") {
         Some((_, hint)) => format!("unknown field {path:?} is ignored: {hint}"),
         None => format!("unknown field {path:?} is ignored"),
     };
-    unknown_fields(bytes).into_iter().map(tell).collect()
+    suggested(unknown).into_iter().map(tell).collect()
 }
 
 /// The fields that nobody knows: where each stands, and what to say of it.
 pub fn unknown_fields(bytes: &[u8]) -> Vec<(String, String)> {
+    suggested(decode::unknown_fields(bytes))
+}
+
+fn suggested(unknown: Vec<decode::UnknownField>) -> Vec<(String, String)> {
     let tell = |field: decode::UnknownField| {
         let name = field.path.rsplit('.').next().unwrap_or_default().to_lowercase();
         let distance = |known: &&&str| strsim::damerau_levenshtein(&name, &known.to_lowercase());
@@ -40,7 +43,7 @@ pub fn unknown_fields(bytes: &[u8]) -> Vec<(String, String)> {
         };
         (field.path, text)
     };
-    decode::unknown_fields(bytes).into_iter().map(tell).collect()
+    unknown.into_iter().map(tell).collect()
 }
 
 #[cfg(test)]
@@ -61,7 +64,7 @@ mod tests {
     #[test]
     fn unknown_fields_are_told_with_a_suggestion() {
         let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  xyzzy: 1\n  containers: [{name: c, image: i, imagePullpolicy: Never}]\n";
-        let mut all = remarks(text.as_bytes());
+        let (_, mut all) = manifest(text.as_bytes(), "/m/a.yaml", "node1", false).unwrap();
         all.sort();
         assert_eq!(
             all,
