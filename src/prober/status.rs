@@ -42,7 +42,9 @@ impl Prober {
         }
         match container_id(container).and_then(|id| self.startup(&id)) {
             Some(result) => result == ProbeResult::Success,
-            // Without a verdict it has started unless there is one to come.
+            // Without a verdict it has started if it had, or if there is none to come. So a container that runs when the kubelet comes up
+            // has started: its status is told before its probes begin. As kubelet 1.36, without ChangeContainerStatusOnKubeletRestart.
+            None if container.started == Some(true) => true,
             None => self.handle(uid, &container.name, ProbeKind::Startup).is_none(),
         }
     }

@@ -64,6 +64,11 @@ impl Worker {
         }
     }
 
+    fn is_sidecar(&self) -> bool {
+        let mut init = pod::init_containers(&self.pod);
+        init.any(|each| each.container.name == self.container && pod::is_restartable_init(each.container))
+    }
+
     fn period(&self) -> Duration {
         Duration::from_secs(u64::try_from(self.probe.period_seconds.unwrap_or(10)).unwrap_or(0).max(1))
     }
@@ -122,6 +127,10 @@ impl Worker {
             let age = self.age(started_at.as_ref());
             let kubelet = i64::try_from(self.prober.started.elapsed().as_secs()).unwrap_or(i64::MAX);
             let inherited = age.is_some_and(|age| age > kubelet.saturating_add(EARLIER));
+            // What waits for a sidecar asks for its result, which says what its status does.
+            if self.kind == ProbeKind::Startup && container.started == Some(true) && self.is_sidecar() {
+                self.prober.results.set(&uid, self.kind, &id, ProbeResult::Success).await;
+            }
             if !inherited {
                 self.prober.results.set(&uid, self.kind, &id, self.kind.initial()).await;
             }

@@ -240,9 +240,13 @@ mod tests {
         let shown = &missing.container_statuses.as_ref().unwrap()[1];
         let waiting = shown.state.as_ref().unwrap().waiting.as_ref().unwrap();
         assert_eq!((waiting.reason.as_deref(), shown.restart_count), (Some("RestartingAllContainers"), 1));
+        assert!(shown.container_id.is_some(), "one that had ended keeps its id");
         assert_eq!(missing.phase.as_deref(), Some("Running"), "it is not over, whatever the policy");
         let (_, again) = look(&observed, &missing);
-        assert_eq!(again.container_statuses.unwrap()[1].restart_count, 1, "counted once");
+        let again = &again.container_statuses.unwrap()[1];
+        assert_eq!(again.restart_count, 1, "counted once");
+        let waiting = again.state.as_ref().unwrap().waiting.as_ref().unwrap();
+        assert_eq!(waiting.reason.as_deref(), Some("ContainerCreating"), "told once");
         observed.containers = vec![ended("a", 0), ended("b", 0)];
         assert_eq!(look(&observed, &missing).0, "AllContainersRestarting False Some(\"PodCompleted\")");
     }

@@ -93,10 +93,10 @@ pub fn statuses(
         let old = old.get(container.name.as_str()).copied();
         let instances: Vec<&ObservedContainer> =
             observed.containers.iter().filter(|c| c.name == container.name).take(2).collect();
-        let mut status = match instances.as_slice() {
-            [] if restarting && old.is_some() => removed_for_restart(container, old),
-            [] => absent(pod, container, old, default_reason),
-            [newest, earlier @ ..] => present(container, newest, earlier.first().copied(), old),
+        let mut status = match (instances.as_slice(), old) {
+            ([], Some(old)) if restarting => removed_for_restart(container, old, default_reason),
+            ([], old) => absent(pod, container, old, default_reason),
+            ([newest, earlier @ ..], old) => present(container, newest, earlier.first().copied(), old),
         };
         overlay(pod, container, instances.first().copied(), init, why, &mut status);
         all.push(status);
@@ -161,22 +161,19 @@ fn absent(pod: &Pod, container: &Container, old: Option<&ContainerStatus>, reaso
     status
 }
 
-/// A container that was removed because a rule restarts all.
-fn removed_for_restart(container: &Container, old: Option<&ContainerStatus>) -> ContainerStatus {
-    let told = |s: &&ContainerStatus| {
-        let waiting = s.state.as_ref().and_then(|s| s.waiting.as_ref());
-        waiting.is_some_and(|w| w.reason.as_deref() == Some(waiting::RESTARTING_ALL_CONTAINERS))
-    };
-    if let Some(told) = old.filter(told) {
-        return told.clone();
+/// A container that was removed because a rule restarts all: told once, of one that ran or had ended. The next look finds it waiting.
+fn removed_for_restart(container: &Container, old: &ContainerStatus, default_reason: &str) -> ContainerStatus {
+    let base = base(container, Some(old), default_reason);
+    if old.state.as_ref().is_some_and(|s| s.waiting.is_some()) {
+        return base;
     }
     let reason = waiting::RESTARTING_ALL_CONTAINERS;
     let ended = ContainerStateTerminated { reason: Some(reason.to_owned()), ..vanished(REMOVED_FOR_RESTART) };
     ContainerStatus {
         state: Some(waiting_state(reason, REMOVED_FOR_RESTART)),
         last_state: Some(ContainerState { terminated: Some(ended), ..ContainerState::default() }),
-        restart_count: old.map_or(0, |o| o.restart_count) + 1,
-        ..base(container, None, reason)
+        restart_count: old.restart_count + 1,
+        ..base
     }
 }
 
@@ -249,11 +246,12 @@ fn present(
         name: container.name.clone(),
         image: newest.image.clone(),
         image_id: newest.image_ref.clone(),
-        container_id: Some(id),
         restart_count,
         state: Some(state),
         last_state,
-        started: old.filter(|_| running).and_then(|o| o.started),
+        // Of another container of that name it says nothing.
+        started: old.filter(|old| running && old.container_id.as_ref() == Some(&id)).and_then(|o| o.started),
+        container_id: Some(id),
         allocated_resources: requests(container),
         resources: Some(resources(container, newest, running)),
         user: newest.user.as_ref().and_then(user),
