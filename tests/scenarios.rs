@@ -1,7 +1,7 @@
 //! Every scenario of the corpus as a test of its own, in simulation: `cargo test --test scenarios tutorial` runs those with that in their
 //! name. What `podlab run` does for people, this does for cargo and nextest.
 
-use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{num::NonZeroUsize, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use podlab::{
@@ -26,15 +26,7 @@ fn main() -> ExitCode {
         let scenario = Arc::new(scenario);
         let here = scenario.targets.contains(&TargetKind::Sim);
         Trial::test(scenario.id.clone(), move || {
-            let options = Options {
-                target: TargetKind::Sim,
-                shelf: Shelf::Embedded,
-                seed: None,
-                kubelet: None,
-                cri: None,
-                fake_cri: PathBuf::new(),
-                jobs: NonZeroUsize::MIN,
-            };
+            let options = Options::new(TargetKind::Sim, Shelf::Embedded, NonZeroUsize::MIN);
             let result = run_one(&scenario, &options);
             let report = Report { styled: false, target: TargetKind::Sim, wall_times: false, embedded: true };
             if result.outcome.end == Ending::Passed { Ok(()) } else { Err(Failed::from(report.result(&result))) }

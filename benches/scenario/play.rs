@@ -1,6 +1,6 @@
 //! Plays a scenario written on the spot in simulation and tells the wall time it took. Measures nothing itself.
 
-use std::{fmt::Write as _, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt::Write as _, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use podlab::{
     corpus::Shelf,
@@ -33,15 +33,7 @@ pub fn sleepers(pods: usize, idle: &str) -> Arc<Scenario> {
 
 /// Plays it; a scenario that does not pass is no measurement.
 pub fn play(scenario: &Arc<Scenario>) -> Duration {
-    let options = Options {
-        target: TargetKind::Sim,
-        shelf: Shelf::Embedded,
-        seed: None,
-        kubelet: None,
-        cri: None,
-        fake_cri: PathBuf::new(),
-        jobs: NonZeroUsize::MIN,
-    };
+    let options = Options::new(TargetKind::Sim, Shelf::Embedded, NonZeroUsize::MIN);
     let result = run_one(scenario, &options);
     if result.outcome.end != Ending::Passed {
         let report = Report { styled: false, target: TargetKind::Sim, wall_times: true, embedded: true };

@@ -107,7 +107,8 @@ impl<'a> Scene<'a> {
     async fn ask(&self, url: &str) -> Result<Answer, String> {
         let url: Url = url.parse()?;
         let address = self.target.address(&url);
-        http::get(&self.target.world().net, &address, &url).await.map_err(|e| e.to_string())
+        let answer = http::get(&self.target.world().net, &address, &url).await.map_err(|e| e.to_string())?;
+        Ok(Answer { body: self.target.history().known(answer.body), ..answer })
     }
 
     /// Whether `condition` holds now. Answers of servers are recorded if `record`.

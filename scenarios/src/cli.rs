@@ -14,9 +14,9 @@ use world::Files;
 use crate::{
     corpus::{self, CorpusError, Shelf},
     coverage,
-    format::{self, Scenario, TargetKind},
+    format::{self, Scenario, TargetKind, length::Length},
     report::{Report, Totals, junit::junit},
-    run::{Options, run_all},
+    run::{Options, SLACK, run_all},
 };
 
 mod explain;
@@ -95,10 +95,21 @@ struct Run {
     /// Writes the whole history of each scenario as JSON lines into this folder.
     #[arg(long, value_name = "DIR")]
     trace: Option<PathBuf>,
-    /// How many scenarios at a time. As many as there are processors in simulation, one against processes.
+    /// Skips scenarios that take longer than this in simulation, for `--target process`.
+    #[arg(long, value_name = "LENGTH")]
+    longest: Option<Length>,
+    /// How much later than a scenario says things may happen, for `--target process`. 2s if it is not given; kubelets that poll and spread
+    /// their work by chance, as upstream's does, want 8s.
+    #[arg(long, value_name = "LENGTH")]
+    slack: Option<Length>,
+    /// How many scenarios at a time. In simulation as many as there are processors; against processes, which mostly wait, six times as
+    /// many; against a runtime that runs already one.
     #[arg(long, short, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 }
+
+/// How many scenarios that mostly wait one processor can carry.
+const WAITING: NonZeroUsize = NonZeroUsize::new(6).expect("six is not nothing");
 
 /// What the surroundings of the command line are.
 pub struct Surroundings<'a> {
@@ -108,8 +119,6 @@ pub struct Surroundings<'a> {
     pub err: &'a mut dyn Write,
     /// Whether results may have colours.
     pub styled: bool,
-    /// This program's own path; `fake-cri` is looked for beside it.
-    pub program: &'a Path,
 }
 
 /// Carries out a command line; gives the exit code: 0 passed, 1 an expectation failed, 2 a scenario is wrong, 3 the harness or target
@@ -197,11 +206,13 @@ impl Run {
             return Ok(2);
         }
         let files = Files::real("/");
+        let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let jobs = match (self.jobs, self.target) {
             (Some(jobs), _) => jobs,
-            // Kubelets of one host share its control groups, and fake runtimes its pod addresses.
-            (None, TargetKind::Process) => NonZeroUsize::MIN,
-            (None, TargetKind::Sim) => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            // Each kubelet of a runtime takes the pods of others for its own that nobody wants.
+            (None, TargetKind::Process) if self.cri.is_some() => NonZeroUsize::MIN,
+            (None, TargetKind::Process) => processors.saturating_mul(WAITING),
+            (None, TargetKind::Sim) => processors,
         };
         let options = Options {
             target: self.target,
@@ -209,7 +220,8 @@ impl Run {
             seed: self.seed,
             kubelet: self.kubelet,
             cri: self.cri,
-            fake_cri: around.program.with_file_name("fake-cri"),
+            slack: self.slack.map_or(SLACK, |length| length.0),
+            longest: self.longest.map(|length| length.0),
             jobs,
         };
         let report = Report { styled: around.styled, target: self.target, wall_times: true, embedded };

@@ -23,7 +23,7 @@ mod words;
 use length::Length;
 use place::At;
 use runtime::RuntimeSetup;
-use step::{Step, StepForm};
+use step::{Content, Step, StepForm};
 use tree::Tree;
 
 pub use parse::parse;
@@ -124,7 +124,7 @@ pub struct Scenario {
     /// The runtime.
     pub runtime: Option<RuntimeSetup>,
     /// Files there at first: path and content.
-    pub files: Vec<(String, Vec<u8>)>,
+    pub files: Vec<(String, Content)>,
     /// Ports of the node that somebody else listens on.
     pub busy_ports: Vec<u16>,
     /// What is done and expected.

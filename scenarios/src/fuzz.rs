@@ -32,15 +32,7 @@ fn scenario(story: &Story) -> Arc<Scenario> {
 }
 
 fn options(jobs: NonZeroUsize) -> Options {
-    Options {
-        target: TargetKind::Sim,
-        shelf: Shelf::Embedded,
-        seed: None,
-        kubelet: None,
-        cri: None,
-        fake_cri: "fake-cri".into(),
-        jobs,
-    }
+    Options::new(TargetKind::Sim, Shelf::Embedded, jobs)
 }
 
 /// A seed whose scenario failed.

@@ -1,7 +1,7 @@
 //! What happened in one run, in order: status changes, events, CRI calls, log lines, answers, steps. Records and finds; judges nothing.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -12,7 +12,10 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::format::length::Shift;
 
+mod places;
 pub mod trace;
+
+use places::Places;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,6 +133,7 @@ struct Shared {
     start: Instant,
     entries: Mutex<Vec<Entry>>,
     changed: Notify,
+    places: OnceLock<Places>,
 }
 
 impl Default for History {
@@ -142,7 +146,21 @@ impl History {
     /// An empty record that starts now.
     pub fn new() -> Self {
         let entries = Mutex::default();
-        Self(Arc::new(Shared { start: Instant::now(), entries, changed: Notify::new() }))
+        Self(Arc::new(Shared { start: Instant::now(), entries, changed: Notify::new(), places: OnceLock::new() }))
+    }
+
+    /// From now on, what the node says is recorded without these prefixes of names: what they begin is the node's own there.
+    pub fn node_lies_below(&self, prefixes: &[String]) {
+        // A node lies in one place.
+        let _ = self.0.places.set(Places::new(prefixes));
+    }
+
+    /// A text of the node's as scenarios know it.
+    pub fn known(&self, text: String) -> String {
+        match self.0.places.get() {
+            Some(places) => places.text(text),
+            None => text,
+        }
     }
 
     /// How long the run has taken.
@@ -153,6 +171,10 @@ impl History {
     /// Records something that happens now.
     pub fn push(&self, what: What) {
         let at = self.now();
+        let what = match self.0.places.get() {
+            Some(places) => places.what(what),
+            None => what,
+        };
         self.entries().push(Entry { at, what });
         self.0.changed.notify_waiters();
     }

@@ -11,6 +11,7 @@ pub mod history;
 pub mod http;
 pub mod invariants;
 pub mod matcher;
+pub mod needs;
 pub mod patch;
 pub mod play;
 pub mod report;

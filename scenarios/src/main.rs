@@ -3,7 +3,6 @@
 use std::{
     env,
     io::{IsTerminal as _, Write as _},
-    path::PathBuf,
     process::ExitCode,
 };
 
@@ -20,11 +19,10 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let program = env::current_exe().unwrap_or_else(|_| PathBuf::from("podlab"));
     let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let styled = !no_color && std::io::stdout().is_terminal();
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
-    let mut around = Surroundings { out: &mut out, err: &mut err, styled, program: &program };
+    let mut around = Surroundings { out: &mut out, err: &mut err, styled };
     match cli::main(cli, &mut around) {
         Ok(code) => ExitCode::from(code),
         // Whoever reads closed the pipe: nothing to say and nobody to say it to.

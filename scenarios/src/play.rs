@@ -93,7 +93,7 @@ pub async fn play(
     beside: &dyn Fn(&Path) -> std::io::Result<Vec<u8>>,
 ) -> Outcome {
     // Without facts there is nothing to hold the kubelet's words against.
-    let invariants = target.sees_facts().then(|| Invariants::new(scenario));
+    let invariants = target.sees_facts().then(|| Invariants::new(scenario, target.sees_every_status()));
     let mut player = Player {
         scenario,
         target,
@@ -141,12 +141,17 @@ impl Player<'_> {
         let files = self.target.world().files.clone();
         let make = |path: &str| files.create_dir_all(Path::new(path), 0o755).map_err(|e| TargetError::io(path, e));
         make(setup::MANIFESTS)?;
-        for (path, bytes) in &self.scenario.files {
+        for (path, content) in &self.scenario.files {
             let path = setup::path(path);
+            let bytes = match content {
+                Content::Manifest(tree) => self.manifest(tree).into_bytes(),
+                Content::Text(text) => text.clone().into_bytes(),
+                _ => Vec::new(),
+            };
             if let Some(folder) = Path::new(&path).parent().and_then(Path::to_str) {
                 make(folder)?;
             }
-            files.write(Path::new(&path), bytes, 0o644).map_err(|e| TargetError::io(&path, e))?;
+            files.write(Path::new(&path), &bytes, 0o644).map_err(|e| TargetError::io(&path, e))?;
             self.changed(Path::new(&path));
         }
         let mut busy = Vec::new();
@@ -267,7 +272,7 @@ impl Player<'_> {
                 let value: Tree =
                     serde_saphyr::from_str(&read).map_err(|e| self.wrong(step, format!("{path} is not YAML: {e}")))?;
                 let mut value = value.to_json();
-                patch::merge(&mut value, &patch.to_json());
+                patch::merge(&mut value, &self.target.manifest(patch.to_json()));
                 let text = yaml(&Tree::from(value));
                 files
                     .write(Path::new(&path), text.as_bytes(), 0o644)
@@ -322,7 +327,7 @@ impl Player<'_> {
         let text = text.map_err(|e| self.wrong(step, e))?;
         let path = Path::new(&text);
         let done = match content {
-            Content::Manifest(tree) => files.write(path, yaml(tree).as_bytes(), mode),
+            Content::Manifest(tree) => files.write(path, self.manifest(tree).as_bytes(), mode),
             Content::Text(text) => files.write(path, text.as_bytes(), mode),
             Content::Filler(size) => files.write(path, &vec![b'#'; usize::try_from(*size).unwrap_or(0)], mode),
             Content::Directory => files.create_dir(path, 0o755),
@@ -336,6 +341,11 @@ impl Player<'_> {
         done.map_err(|e| self.wrong(step, format!("{text}: {e}")))?;
         self.changed(path);
         Ok(())
+    }
+
+    /// A manifest's text as it is to be on this target.
+    fn manifest(&self, tree: &Tree) -> String {
+        yaml(&Tree::from(self.target.manifest(tree.to_json())))
     }
 
     async fn now(&mut self, conditions: &[Condition], label: &str) -> Result<(), Stop> {
@@ -378,7 +388,7 @@ impl Player<'_> {
 
     async fn eventually(&mut self, conditions: &[Condition], within: Duration) -> Result<(), Stop> {
         let history = self.target.history().clone();
-        let end = tokio::time::Instant::now() + within;
+        let end = tokio::time::Instant::now() + self.target.patience(within);
         let mut quiet = SOON;
         loop {
             if let Some(first) = conditions.first() {

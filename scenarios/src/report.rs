@@ -1,6 +1,6 @@
 //! Results for people: one line per scenario, a summary, and for a failure all that is needed to understand and repeat it.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use anstyle::{AnsiColor, Style};
 
@@ -38,7 +38,7 @@ pub struct Report {
 }
 
 /// How many scenarios ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Passed.
     pub passed: usize,
@@ -50,6 +50,8 @@ pub struct Totals {
     pub broken: usize,
     /// Could not be played here.
     pub skipped: usize,
+    /// Why those could not, and how many for each reason.
+    pub reasons: BTreeMap<String, usize>,
     /// Time covered, in scenarios' own time.
     pub covered: Duration,
 }
@@ -62,7 +64,10 @@ impl Totals {
             Ending::Failed(_) => &mut self.failed,
             Ending::Wrong(_) => &mut self.wrong,
             Ending::Broken(_) => &mut self.broken,
-            Ending::Skipped(_) => &mut self.skipped,
+            Ending::Skipped(why) => {
+                *self.reasons.entry(why.clone()).or_default() += 1;
+                &mut self.skipped
+            }
         };
         *count += 1;
         self.covered += result.outcome.took;
@@ -183,7 +188,11 @@ impl Report {
             (TargetKind::Sim, false) => format!("{} of virtual time", short(totals.covered)),
             (TargetKind::Process, _) => short(wall),
         };
-        format!("{}; {time}\n", parts.join(", "))
+        let reasons = totals.reasons.iter().fold(String::new(), |mut out, (why, n)| {
+            let _ = writeln!(out, "    {n} skipped: {why}");
+            out
+        });
+        format!("{reasons}{}; {time}\n", parts.join(", "))
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     corpus::Shelf,
     format::{Scenario, TargetKind, place::Place},
     history::{Entry, History},
+    needs,
     play::{Ending, Failure, Outcome, play},
     target::{TargetError, sim::SimTarget},
 };
@@ -38,11 +39,23 @@ pub struct Options {
     pub kubelet: Option<PathBuf>,
     /// process: the socket of a runtime that runs already.
     pub cri: Option<String>,
-    /// process: our fake runtime's binary.
-    pub fake_cri: PathBuf,
+    /// process: those that take longer in simulation are skipped.
+    pub longest: Option<Duration>,
+    /// process: how much later than the scenario says things may happen.
+    pub slack: Duration,
     /// How many scenarios at a time.
     pub jobs: NonZeroUsize,
 }
+
+impl Options {
+    /// Scenarios' own seeds, no kubelet, our own runtime, however long it takes.
+    pub fn new(target: TargetKind, shelf: Shelf, jobs: NonZeroUsize) -> Self {
+        Self { target, shelf, seed: None, kubelet: None, cri: None, longest: None, slack: SLACK, jobs }
+    }
+}
+
+/// By how much things may be late in wall time: on a machine that has more to do.
+pub const SLACK: Duration = Duration::from_secs(2);
 
 /// How one scenario went.
 #[derive(Clone, Debug)]
@@ -66,20 +79,28 @@ const WALL_LIMIT: Duration = Duration::from_secs(60);
 pub fn run_one(scenario: &Arc<Scenario>, options: &Options) -> RunResult {
     let started = Instant::now();
     let seed = options.seed.unwrap_or(scenario.seed);
-    let (outcome, entries) = if scenario.targets.contains(&options.target) {
-        let run = || match options.target {
+    let run = || {
+        if let Some(why) = needs::unmet(scenario, options) {
+            return (skipped(why), Vec::new());
+        }
+        match options.target {
             TargetKind::Sim => simulate(scenario, seed, options.shelf.clone()),
-            TargetKind::Process => crate::target::process::run(scenario, seed, options),
-        };
-        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| (broken(panicked(&*panic)), Vec::new()))
-    } else {
-        let why = format!(
-            "it is only for {}",
-            scenario.targets.iter().map(|t| format!("{t:?}").to_lowercase()).collect::<Vec<_>>().join(", ")
-        );
-        (Outcome { end: Ending::Skipped(why), notes: Vec::new(), took: Duration::ZERO }, Vec::new())
+            TargetKind::Process => match lasts_too_long(scenario, seed, options) {
+                Some(why) => (skipped(why), Vec::new()),
+                None => crate::target::process::run(scenario, seed, options),
+            },
+        }
     };
+    let ran = catch_unwind(AssertUnwindSafe(run));
+    let (outcome, entries) = ran.unwrap_or_else(|panic| (broken(panicked(&*panic)), Vec::new()));
     RunResult { scenario: scenario.clone(), seed, outcome, entries, wall: started.elapsed() }
+}
+
+/// Why a scenario lasts too long to be played in real time, if it does. Simulation, which takes milliseconds, is what tells.
+fn lasts_too_long(scenario: &Arc<Scenario>, seed: u64, options: &Options) -> Option<String> {
+    options.longest?;
+    let (outcome, _) = simulate(scenario, seed, options.shelf.clone());
+    needs::too_long(outcome.took, options.longest)
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
@@ -91,10 +112,14 @@ pub(crate) fn broken(why: String) -> Outcome {
     Outcome { end: Ending::Broken(why), notes: Vec::new(), took: Duration::ZERO }
 }
 
+fn skipped(why: String) -> Outcome {
+    Outcome { end: Ending::Skipped(why), notes: Vec::new(), took: Duration::ZERO }
+}
+
 /// An outcome from what kept a target from being set up.
 pub(crate) fn not_set_up(error: TargetError) -> Outcome {
     match error {
-        TargetError::Unsupported(why) => Outcome { end: Ending::Skipped(why), notes: Vec::new(), took: Duration::ZERO },
+        TargetError::Unsupported(why) => skipped(why),
         TargetError::Scenario(title) => {
             let place = Place { line: 1, column: 1, ..Place::default() };
             let mismatch = Mismatch { place, title, differences: Vec::new() };

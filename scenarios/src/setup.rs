@@ -10,6 +10,9 @@ pub const CONFIG_PATH: &str = "/etc/kubernetes/kubelet.yaml";
 /// Where the tutorial keeps manifests.
 pub const MANIFESTS: &str = "/etc/kubernetes/manifests";
 
+/// The node's name, where a scenario does not give it another.
+pub const NODE_NAME: &str = "node1";
+
 /// Where the tutorial's runtime listens.
 pub const SOCKET: &str = "/var/run/crio/crio.sock";
 

@@ -12,6 +12,8 @@ use crate::{
     http::Url,
 };
 
+mod crash;
+mod fake;
 pub mod leaks;
 pub mod process;
 pub mod sim;
@@ -85,6 +87,11 @@ pub trait Target {
     /// Where a URL's server is.
     fn address(&self, url: &Url) -> Address;
 
+    /// A manifest as it has to be here, where the node's paths are others than the scenario says.
+    fn manifest(&self, manifest: Value) -> Value {
+        manifest
+    }
+
     /// Whether the kubelet runs.
     fn kubelet(&self) -> Kubelet;
 
@@ -148,6 +155,11 @@ pub trait Target {
         false
     }
 
+    /// Whether every status that a pod has is recorded, or only those that somebody happened to ask for.
+    fn sees_every_status(&self) -> bool {
+        true
+    }
+
     /// Names of all tasks that live, where they can be known.
     fn tasks(&self) -> Vec<String> {
         Vec::new()
@@ -159,8 +171,12 @@ pub trait Target {
     /// How often a condition is looked at when nothing new is recorded.
     fn pace(&self) -> Duration;
 
-    /// How far off a time may be when the scenario does not say.
-    fn tolerance(&self) -> Duration;
+    /// How far off a time may be, of which the scenario says this or nothing. The one place where simulation and wall time differ in what
+    /// they expect: virtual time is exact, so what a scenario says counts; in wall time every kubelet and the machine take some of their own.
+    fn tolerance(&self, said: Option<Duration>) -> Duration;
+
+    /// How long to wait for what the scenario wants within some time: as long, or with what wall time takes on top.
+    fn patience(&self, within: Duration) -> Duration;
 
     /// Stops everything.
     fn finish(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>>;

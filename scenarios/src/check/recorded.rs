@@ -131,7 +131,7 @@ pub(super) async fn count(
             format!("at most {most} in any {}", Length(*per))
         }
         _ => {
-            let give_or_take = count.give_or_take.unwrap_or_else(|| scene.target.tolerance());
+            let give_or_take = scene.target.tolerance(count.give_or_take);
             return Ok(count
                 .spacing
                 .as_ref()

@@ -29,8 +29,8 @@ pub(super) fn explain(scenario: &Scenario) -> String {
             let _ = writeln!(out, "    {line}");
         }
     }
-    for (path, bytes) in &scenario.files {
-        let _ = writeln!(out, "  first there is {path}, {} bytes", bytes.len());
+    for (path, content) in &scenario.files {
+        let _ = writeln!(out, "  first there is {path}, {}", content.describe());
     }
     let width = scenario.steps.len().to_string().len();
     for (number, step) in scenario.steps.iter().enumerate() {

@@ -8,6 +8,7 @@ use super::{
     LIMIT, Problem, Scenario, ScenarioForm, Source, TargetKind,
     place::Place,
     problem::{Complaint, suggestion},
+    step::Content,
     tree::Tree,
 };
 
@@ -54,8 +55,8 @@ fn check(source: &Source, form: ScenarioForm) -> Result<Scenario, Complaint> {
         }
         steps.push(step);
     }
-    let texts = form.files.into_iter().map(|(path, text)| (path, text.into_bytes()));
-    let manifests = form.manifests.into_iter().map(|(path, tree)| (path, yaml(&tree).into_bytes()));
+    let texts = form.files.into_iter().map(|(path, text)| (path, Content::Text(text)));
+    let manifests = form.manifests.into_iter().map(|(path, tree)| (path, Content::Manifest(tree)));
     let folder = Path::new(source.path.as_ref()).parent().map_or_else(PathBuf::new, Path::to_owned);
     Ok(Scenario {
         source: source.clone(),

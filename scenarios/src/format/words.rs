@@ -61,7 +61,8 @@ fn list(all: &[Condition]) -> String {
 }
 
 impl Content {
-    fn describe(&self) -> String {
+    /// What the file is to hold, in a few words.
+    pub fn describe(&self) -> String {
         match self {
             Self::Manifest(tree) => {
                 let part = |key: &str| tree.get(key).and_then(|t| t.as_str()).unwrap_or("manifest").to_owned();

@@ -49,6 +49,11 @@ pub(super) fn is_init(pod: &Value, name: &str) -> bool {
     containers(pod).any(|(c, init)| init && text(c, "/name") == name)
 }
 
+/// Whether the manifest says something of a container.
+pub(super) fn has(pod: &Value, name: &str, what: &str) -> bool {
+    containers(pod).any(|(c, _)| text(c, "/name") == name && c.pointer(what).is_some())
+}
+
 /// Init containers that go on beside the others.
 pub(super) fn is_sidecar(container: &Value, init: bool) -> bool {
     init && text(container, "/restartPolicy") == "Always"

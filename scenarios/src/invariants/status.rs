@@ -7,6 +7,7 @@ use std::{
 };
 
 use fake_cri::truth::Fact;
+use kubelet::api::reasons::waiting::RESTARTING_ALL_CONTAINERS;
 use serde_json::Value;
 
 use super::{Findings, Rule, node::Node, shown};
@@ -133,6 +134,8 @@ fn endings(before: &Value, after: &Value, findings: &mut Findings) {
                     format!("container {name} of {} had ended as {ended}, and now as {now}", shown::full_name(after));
                 findings.add(20, how);
             }
+            // A rule that restarts all containers has them removed, and shows so.
+            None if shown::text(status, "/state/waiting/reason") == RESTARTING_ALL_CONTAINERS => {}
             None if shown::text(status, "/containerID") == id => {
                 let state = status.pointer("/state").unwrap_or(&Value::Null);
                 findings.add(
@@ -223,6 +226,8 @@ impl Rule for Restarts {
                         let lost = match field {
                             // With an old sandbox went the numbers of its init containers.
                             "/restartCount" if shown::is_init(pod, shown::text(status, "/name")) => false,
+                            // Whether it is ready, its probe is asked anew.
+                            "/ready" if shown::has(pod, shown::text(status, "/name"), "/readinessProbe") => false,
                             "/started" | "/ready" => was == Some(&Value::Bool(true)) && is != was,
                             _ => was != is,
                         };

@@ -154,7 +154,7 @@ fn later(seconds: u64) -> (u64, What) {
 
 fn judged(text: &str, history: Vec<(u64, What)>) -> Vec<u8> {
     let scenario = format::parse("test.yaml", text).expect("a scenario");
-    let mut rules = Invariants::new(&scenario);
+    let mut rules = Invariants::new(&scenario, true);
     let mut findings = Findings::default();
     let mut last = Duration::ZERO;
     for (seconds, what) in history {
@@ -195,7 +195,7 @@ fn a_pod_that_lives_and_ends_well_breaks_nothing() {
 #[test]
 fn an_exception_is_an_exception() {
     let scenario = format::parse("test.yaml", "except-invariants: {16: why}\nsteps: [wait: 1s]").expect("a scenario");
-    let rules = Invariants::new(&scenario);
+    let rules = Invariants::new(&scenario, true);
     assert!(rules.excepts(16) && !rules.excepts(17));
     let unknown = format::parse("test.yaml", "except-invariants: {39: why}\nsteps: [wait: 1s]");
     assert!(unknown.is_err_and(|problem| problem.title.contains("no invariant 39")));

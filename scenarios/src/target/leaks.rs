@@ -9,6 +9,7 @@ use tonic::transport::{Channel, Endpoint};
 use world::{Net, World, net::Address};
 
 use super::TargetError;
+use crate::history::History;
 
 /// The label by which a kubelet marks what belongs to a pod.
 const UID_LABEL: &str = "io.kubernetes.pod.uid";
@@ -33,7 +34,12 @@ pub async fn connect(net: &Net, address: &Address) -> Result<RuntimeServiceClien
 ///
 /// # Errors
 /// The runtime does not answer.
-pub async fn look(world: &World, runtime: &Address, wanted: &[String]) -> Result<Vec<String>, TargetError> {
+pub async fn look(
+    world: &World,
+    history: &History,
+    runtime: &Address,
+    wanted: &[String],
+) -> Result<Vec<String>, TargetError> {
     let mut left = Vec::new();
     let refused = |status: tonic::Status| {
         TargetError::Failed(format!("the runtime says {:?}: {}", status.code(), status.message()))
@@ -65,7 +71,10 @@ pub async fn look(world: &World, runtime: &Address, wanted: &[String]) -> Result
         }
     }
     for name in names("/var/log/containers") {
-        if world.files.metadata(&Path::new("/var/log/containers").join(&name)).is_err() {
+        // Where it leads is a path of the host.
+        let target = world.files.read_link(&Path::new("/var/log/containers").join(&name));
+        let target = target.map(|target| history.known(target.display().to_string()));
+        if target.is_ok_and(|target| world.files.metadata(Path::new(&target)).is_err()) {
             left.push(format!("link /var/log/containers/{name} to nothing"));
         }
     }

@@ -17,7 +17,10 @@ use tokio::task::JoinHandle;
 use world::{Tasks, World, net::Address, sim::SimWorld};
 
 use super::{
-    End, Kubelet, Target, TargetError, leaks,
+    End, Kubelet, Target, TargetError,
+    crash::Crash,
+    fake::{self, Fake},
+    leaks,
     watcher::{LogLines, Watcher},
 };
 use crate::{
@@ -27,18 +30,17 @@ use crate::{
     setup,
 };
 
-mod crash;
-mod fake;
-
-use crash::Crash;
-use fake::Fake;
-
 /// Files that every node has and kubelets read.
 const NODE: [(&str, &str); 3] = [
     ("/etc/resolv.conf", "search example.test\nnameserver 192.0.2.53\n"),
     ("/etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n"),
     ("/etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
 ];
+
+/// Where the runtime listens: where the tutorial's configuration looks for it.
+fn socket() -> Address {
+    Address::unix(setup::SOCKET)
+}
 
 /// How the kubelet ended by itself, if it did.
 type Exit = Arc<Mutex<Option<(i32, String)>>>;
@@ -87,7 +89,7 @@ impl SimTarget {
         }
         let mut args = vec![format!("--config={}", setup::CONFIG_PATH)];
         args.extend(scenario.kubelet.flags.iter().cloned());
-        let fake = Fake::start(scenario, &sim.world, &tasks, &history).await?;
+        let fake = Fake::start(scenario, &sim.world, &tasks, &history, |config| config.listen = socket()).await?;
         let crash = Crash::new(history.clone());
         Ok(Self { sim, tasks, history, args, kubelet: None, crash, boots: 1, fake })
     }
@@ -148,7 +150,8 @@ impl Target for SimTarget {
                 })
             };
             self.history.push(What::Kubelet("started".to_owned()));
-            self.crash.kubelet_started(tasks.clone());
+            let doomed = tasks.clone();
+            self.crash.kubelet_started(Arc::new(move || doomed.kill()));
             self.kubelet = Some(Running { tasks, command, exit });
             Ok(())
         }
@@ -245,7 +248,7 @@ impl Target for SimTarget {
     fn leaks<'a>(&'a mut self, wanted: &'a [String]) -> LocalBoxFuture<'a, Result<Vec<String>, TargetError>> {
         async move {
             let mut left = self.fake.left(wanted.is_empty());
-            left.extend(leaks::look(&self.sim.world, &fake::address(), wanted).await?);
+            left.extend(leaks::look(&self.sim.world, &self.history, &socket(), wanted).await?);
             Ok(left)
         }
         .boxed_local()
@@ -271,8 +274,12 @@ impl Target for SimTarget {
         Duration::from_secs(1)
     }
 
-    fn tolerance(&self) -> Duration {
-        Duration::from_millis(100)
+    fn tolerance(&self, said: Option<Duration>) -> Duration {
+        said.unwrap_or(Duration::from_millis(100))
+    }
+
+    fn patience(&self, within: Duration) -> Duration {
+        within
     }
 
     fn finish(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>> {

@@ -27,6 +27,13 @@ use crate::{
 /// How many lines of what a process said last are kept.
 const LAST: usize = 5;
 
+/// Whether a kubelet has this flag, which takes a path.
+pub(super) async fn knows(kubelet: &Path, flag: &str) -> bool {
+    let asked = Command::new(kubelet).args([&format!("{flag}=/"), "--version"]).kill_on_drop(true).output();
+    let answer = tokio::time::timeout(Duration::from_secs(10), asked).await;
+    matches!(answer, Ok(Ok(output)) if output.status.success())
+}
+
 /// A running process, or one that ended.
 pub(super) struct Child {
     id: u32,
@@ -83,9 +90,10 @@ impl Child {
         Ok(Self { id, ended })
     }
 
-    /// Its number.
-    pub(super) fn id(&self) -> u32 {
-        self.id
+    /// What kills it on the spot, for somebody who cannot wait for its end.
+    pub(super) fn killer(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let (id, ended) = (self.id, self.ended.clone());
+        Arc::new(move || signal(id, &ended, Signal::KILL))
     }
 
     /// Exit code and what it said last, if it has ended.
@@ -98,12 +106,12 @@ impl Child {
     /// Asks it to end, kills it when `patience` is over, and waits until it has ended.
     pub(super) async fn end(&self, patience: Duration) -> Result<(), TargetError> {
         if patience > Duration::ZERO {
-            self.signal(Signal::TERM);
+            signal(self.id, &self.ended, Signal::TERM);
             if tokio::time::timeout(patience, self.wait()).await.is_ok() {
                 return Ok(());
             }
         }
-        self.signal(Signal::KILL);
+        signal(self.id, &self.ended, Signal::KILL);
         let waited = tokio::time::timeout(Duration::from_secs(10), self.wait()).await;
         waited.map_err(|_| TargetError::Failed(format!("process {} does not end", self.id)))
     }
@@ -113,20 +121,22 @@ impl Child {
             self.ended.changed.notified().await;
         }
     }
+}
 
-    fn signal(&self, signal: Signal) {
-        if self.exit().is_none()
-            && let Some(pid) = i32::try_from(self.id).ok().and_then(Pid::from_raw)
-        {
-            // It may have ended this moment.
-            let _ = kill_process(pid, signal);
-        }
+/// Signals a child that has not ended as far as is known.
+fn signal(id: u32, ended: &Ended, signal: Signal) {
+    let running = ended.exit.lock().unwrap_or_else(PoisonError::into_inner).is_none();
+    if running && let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+        // It may have ended this moment.
+        let _ = kill_process(pid, signal);
     }
 }
 
 async fn record(out: Box<dyn AsyncRead + Send + Unpin>, history: History, ended: Arc<Ended>) {
     let mut lines = BufReader::new(out).lines();
+    let mut open = None;
     while let Ok(Some(line)) = lines.next_line().await {
+        let Some(line) = super::poll::whole(&mut open, history.known(line)) else { continue };
         if let Some(event) = super::poll::event(&line) {
             history.push(What::Event(event));
         }

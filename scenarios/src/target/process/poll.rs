@@ -69,12 +69,28 @@ async fn poll(net: Net, address: Address, url: Url, shown: Shown, history: Histo
         tokio::time::sleep(PERIOD).await;
         let asked = shown.lock().asked;
         let Ok(answer) = http::get(&net, &address, &url).await else { continue };
-        let Ok(body) = serde_json::from_str::<Value>(&answer.body) else { continue };
+        let Ok(body) = serde_json::from_str::<Value>(&history.known(answer.body)) else { continue };
         // An answer that somebody else's has overtaken is old.
         if answer.status == 200 && shown.lock().asked == asked {
             shown.note(body.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice), &history);
         }
     }
+}
+
+/// A log line with the lines that belong to it, once the last of them is there. klog writes a text of several lines as they are, between
+/// `key=<` and ` >`, with a tab before each.
+pub(super) fn whole(open: &mut Option<String>, line: String) -> Option<String> {
+    let text = match open.take() {
+        Some(begun) => format!("{begun}\n{line}"),
+        None => line,
+    };
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    let more = last.ends_with("=<") || (text.contains("=<\n") && last.starts_with('\t'));
+    if more {
+        *open = Some(text);
+        return None;
+    }
+    Some(text)
 }
 
 /// The event that a log line tells of, if it is one: `… "Event occurred" object="default/web-node1" … reason="Started" …`.
@@ -100,12 +116,20 @@ fn fields(text: &str) -> BTreeMap<String, String> {
     while let Some((key, after)) = rest.split_once('=') {
         let (value, after) = match after.strip_prefix('"') {
             Some(quoted) => unquote(quoted),
+            None if after.starts_with("<\n") => several_lines(after),
             None => after.split_once(' ').map_or((after.to_owned(), ""), |(value, after)| (value.to_owned(), after)),
         };
         found.insert(key.trim().to_owned(), value);
         rest = after.trim_start();
     }
     found
+}
+
+/// The text of a `<`, its lines and ` >`, and what follows.
+fn several_lines(text: &str) -> (String, &str) {
+    let (lines, after) = text.split_once("\n >").unwrap_or((text, ""));
+    let lines: Vec<&str> = lines.lines().skip(1).map(|line| line.strip_prefix('\t').unwrap_or(line)).collect();
+    (lines.join("\n"), after)
 }
 
 /// The text up to the closing quote, and what follows.
@@ -149,5 +173,22 @@ mod tests {
         assert_eq!((event.kind.as_str(), event.reason.as_str()), ("Warning", "BackOff"));
         assert_eq!(event.message, "Back-off \"restarting\" failed");
         assert_eq!(super::event("I1123 x] \"Started kubelet\""), None);
+    }
+
+    #[test]
+    fn a_message_of_several_lines_is_one_event() {
+        let said = [
+            r#"I1126 event.go:389] "Event occurred" object="default/web-n" reason="Unhealthy" message=<"#,
+            "\tLiveness probe failed: cat: no file",
+            "\tand more",
+            r#" > type="Warning""#,
+            r#"I1126 next] "Started""#,
+        ];
+        let mut open = None;
+        let whole: Vec<String> = said.iter().filter_map(|line| super::whole(&mut open, (*line).to_owned())).collect();
+        assert_eq!(whole.len(), 2);
+        let event = event(&whole[0]).unwrap();
+        assert_eq!(event.message, "Liveness probe failed: cat: no file\nand more");
+        assert_eq!((event.reason.as_str(), event.kind.as_str()), ("Unhealthy", "Warning"));
     }
 }

@@ -1,14 +1,16 @@
-//! Kills the kubelet of a simulation at a CRI call: it takes no further step, as a process that got SIGKILL. Which call that is, a step says.
+//! Kills the kubelet at a CRI call to our fake runtime, as SIGKILL does: it takes no further step. Which call that is, a step says.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fake_cri::tripwire::{Look, Moment, Passing};
-use world::Tasks;
 
 use crate::{
     format::crash::{CHANGES, CrashPoint, When},
     history::{History, What},
 };
+
+/// Ends a kubelet on the spot.
+pub(super) type Kill = Arc<dyn Fn() + Send + Sync>;
 
 /// What is to happen, and what has. Clones share it.
 #[derive(Clone)]
@@ -19,8 +21,8 @@ pub(super) struct Crash {
 
 #[derive(Default)]
 struct State {
-    /// The kubelet that runs.
-    kubelet: Option<Tasks>,
+    /// What kills the kubelet that runs.
+    kubelet: Option<Kill>,
     point: Option<CrashPoint>,
     /// Calls that would have done, since the step.
     seen: u64,
@@ -39,9 +41,9 @@ impl Crash {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn kubelet_started(&self, tasks: Tasks) {
+    pub(super) fn kubelet_started(&self, kill: Kill) {
         let mut state = self.state();
-        state.kubelet = Some(tasks);
+        state.kubelet = Some(kill);
         state.come = false;
     }
 
@@ -91,8 +93,8 @@ impl Crash {
             }
         };
         // A kubelet that has been stopped meanwhile cannot die; the next one's calls count on.
-        let Some(kubelet) = state.kubelet.clone().filter(|_| deadly) else { return false };
-        kubelet.kill();
+        let Some(kill) = state.kubelet.clone().filter(|_| deadly) else { return false };
+        kill();
         state.point = None;
         state.come = true;
         drop(state);

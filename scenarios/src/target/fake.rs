@@ -1,22 +1,16 @@
-//! The fake runtime of a simulation: set up from a scenario's words, started, stopped, and asked for what it holds.
+//! Our fake runtime, on whatever world a target has: set up from a scenario's words, started, stopped, and asked for what it holds.
 
 use std::{sync::Arc, time::Duration};
 
-use fake_cri::{Aftermath, FakeCri, Personality, faults::Fault, journal::Entry, tripwire::Look, truth::Fact};
+use fake_cri::{Aftermath, Config, FakeCri, Personality, faults::Fault, journal::Entry, tripwire::Look, truth::Fact};
 use serde_json::Value;
-use world::{Tasks, World, net::Address};
+use world::{Tasks, World};
 
-use super::super::TargetError;
+use super::TargetError;
 use crate::{
     format::{Scenario, step::RuntimeAction},
     history::{Call, History, What},
-    setup,
 };
-
-/// Where the runtime listens: where the tutorial's configuration looks for it.
-pub(super) fn address() -> Address {
-    Address::unix(setup::SOCKET)
-}
 
 /// Whether a fault makes the runtime say what is not so, where others make it say nothing, or late.
 pub(super) fn lies(fault: &Value) -> bool {
@@ -32,16 +26,17 @@ pub(super) struct Fake {
 }
 
 impl Fake {
-    /// Starts it, with its calls recorded.
+    /// Starts it, with its calls and facts recorded. `place` says where it listens and whatever else depends on the target.
     pub(super) async fn start(
         scenario: &Scenario,
         world: &World,
         tasks: &Tasks,
         history: &History,
+        place: impl FnOnce(&mut Config),
     ) -> Result<Self, TargetError> {
         let setup = scenario.runtime.clone().unwrap_or_default();
         let mut config = setup.config().map_err(TargetError::Scenario)?;
-        config.listen = address();
+        place(&mut config);
         let fake = FakeCri::start(world, config, tasks).await.map_err(|e| TargetError::Scenario(e.to_string()))?;
         let first: Vec<Value> = setup.faults.iter().filter_map(|fault| serde_json::to_value(fault).ok()).collect();
         if !first.is_empty() {
