@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout, clippy::print_stderr)]
 
 mod conformance;
+mod corpus;
 mod daemon;
 mod fields;
 mod half;
@@ -17,7 +18,6 @@ mod manager;
 mod network;
 mod raw;
 mod registry;
-mod tutorial;
 
 use std::{
     process::ExitCode,
@@ -35,13 +35,12 @@ type Shared = Arc<Mutex<Option<Containerd>>>;
 /// What a test does with the daemon.
 type Body = fn(&Containerd) -> Result<(), String>;
 
-const TESTS: [(&str, Body); 6] = [
+const TESTS: [(&str, Body); 5] = [
     ("a_sandbox_with_a_web_server_comes_and_goes", raw::comes_and_goes),
     ("a_pod_of_the_runtime_half_comes_and_goes", manager::comes_and_goes),
     ("containers_see_what_the_recorded_env_says", fields::env),
     ("containers_see_what_the_recorded_security_says", fields::security),
     ("containers_see_what_the_recorded_guaranteed_says", fields::guaranteed),
-    ("the_tutorial_works_and_leaves_nothing_behind", tutorial::works),
 ];
 
 fn main() -> ExitCode {
@@ -68,6 +67,11 @@ fn main() -> ExitCode {
     for (name, body) in TESTS {
         let (host, shared) = (host.clone(), shared.clone());
         trials.push(Trial::test(name, move || run(&host, &shared, body)).with_ignored_flag(skip));
+    }
+    for scenario in corpus::SELECTION {
+        let (host, shared) = (host.clone(), shared.clone());
+        let played = move || run(&host, &shared, |daemon| corpus::works(daemon, scenario));
+        trials.push(Trial::test(format!("scenario::{scenario}"), played).with_ignored_flag(skip));
     }
     for check in conformance::checks() {
         let (host, shared) = (host.clone(), shared.clone());
