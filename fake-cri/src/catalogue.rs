@@ -73,7 +73,7 @@ pub struct ImageSpec {
 /// An image with everything worked out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// `sha256:` and the digest of its configuration.
+    /// The digest of its configuration; `sha256:` before it unless the ids are bare.
     pub id: String,
     /// Manifest digest, `sha256:…`.
     pub digest: String,
@@ -240,11 +240,26 @@ impl Catalogue {
         present.digests.insert(format!("{}@{}", reference.repository, image.digest));
     }
 
+    /// Shows ids without `sha256:`, as CRI-O does.
+    pub fn with_bare_ids(mut self) -> Self {
+        let bare = |id: &mut String| *id = id.trim_start_matches("sha256:").to_owned();
+        self.offers.iter_mut().for_each(|offer| bare(&mut offer.image.id));
+        self.present = std::mem::take(&mut self.present)
+            .into_values()
+            .map(|mut present| {
+                bare(&mut present.image.id);
+                (present.image.id.clone(), present)
+            })
+            .collect();
+        self
+    }
+
     /// The present image that a reference means: a name, a digest, an id, or the start of an id.
     pub fn find(&self, text: &str) -> Option<&Present> {
         let bare = text.strip_prefix("sha256:").unwrap_or(text);
         if bare.len() >= 3 && bare.bytes().all(|b| b.is_ascii_hexdigit()) {
-            let mut matching = self.present.values().filter(|p| p.image.id["sha256:".len()..].starts_with(bare));
+            let mut matching =
+                self.present.values().filter(|p| p.image.id.trim_start_matches("sha256:").starts_with(bare));
             if let (Some(found), None) = (matching.next(), matching.next()) {
                 return Some(found);
             }

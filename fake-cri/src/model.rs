@@ -79,6 +79,8 @@ pub struct Container {
     pub tree: Option<FileTree>,
     /// Name by which the image is shown.
     pub image_name: String,
+    /// Reference by which the kubelet shows the image: its digest or id.
+    pub image_ref: String,
     /// What it does instead of its program.
     pub behaviour: Option<Arc<Behaviour>>,
     /// Resources as last set.
@@ -158,11 +160,6 @@ impl Container {
         self.config.metadata.clone().unwrap_or_default()
     }
 
-    /// Reference by which the kubelet shows the image: its digest or id.
-    fn image_ref(&self) -> String {
-        self.image.id.clone()
-    }
-
     /// Its mounts, with the images that were found for them.
     fn mounts(&self) -> Vec<v1::Mount> {
         let mut mounts = self.config.mounts.clone();
@@ -191,7 +188,7 @@ impl Container {
             pod_sandbox_id: self.sandbox.clone(),
             metadata: Some(self.metadata()),
             image: self.config.image.clone(),
-            image_ref: self.image_ref(),
+            image_ref: self.image_ref.clone(),
             state: self.state as i32,
             created_at: self.created_at,
             labels: self.config.labels.clone(),
@@ -220,7 +217,7 @@ impl Container {
                     .unwrap_or_default(),
                 ..Default::default()
             }),
-            image_ref: self.image_ref(),
+            image_ref: self.image_ref.clone(),
             reason: self.reason.clone(),
             message: self.message.clone(),
             labels: self.config.labels.clone(),

@@ -12,7 +12,7 @@ use world::{Tasks, World, net::Address, random, sim::MemoryFiles};
 
 use crate::{
     catalogue::{Catalogue, ImageKind},
-    config::Config,
+    config::{Config, Personality},
     events::Events,
     faults::Faults,
     journal::Journal,
@@ -68,11 +68,6 @@ pub struct Runtime {
     streaming: Mutex<Option<Address>>,
 }
 
-/// `NotFound`, in the words of the common runtimes.
-fn not_found(kind: &str, id: &str) -> Status {
-    Status::not_found(format!("an error occurred when try to find {kind} \"{id}\": not found"))
-}
-
 impl Runtime {
     /// A runtime with nothing in it.
     pub(crate) fn new(world: World, config: Config, processes: Tasks) -> Result<Self, String> {
@@ -80,7 +75,10 @@ impl Runtime {
         faults.set(config.faults.clone())?;
         Ok(Self {
             state: Mutex::default(),
-            images: Mutex::new(config.images.clone()),
+            images: Mutex::new(match config.personality {
+                Personality::Crio => config.images.clone().with_bare_ids(),
+                _ => config.images.clone(),
+            }),
             trees: Mutex::default(),
             ids: Mutex::new(world.random.fork("fake-cri/ids")),
             node: node(&world, &processes),
@@ -98,6 +96,23 @@ impl Runtime {
             processes,
             config,
             world,
+        })
+    }
+
+    /// `NotFound`, in the runtime's own words.
+    fn not_found(&self, kind: &str, id: &str) -> Status {
+        Status::not_found(match (self.config.personality, kind) {
+            (Personality::Crio, "container") => {
+                format!(
+                    "could not find container \"{id}\": container with ID starting with {id} not found: ID does not exist"
+                )
+            }
+            (Personality::Crio, "sandbox") => {
+                format!(
+                    "could not find pod \"{id}\": PodSandbox with ID starting with {id} not found: ID does not exist"
+                )
+            }
+            _ => format!("an error occurred when try to find {kind} \"{id}\": not found"),
         })
     }
 
@@ -139,12 +154,12 @@ impl Runtime {
 
     /// A sandbox by id or the start of one.
     pub(crate) fn sandbox(&self, id: &str) -> Result<Sandbox, Status> {
-        find(&self.lock().sandboxes, id).cloned().ok_or_else(|| not_found("sandbox", id))
+        find(&self.lock().sandboxes, id).cloned().ok_or_else(|| self.not_found("sandbox", id))
     }
 
     /// A container by id or the start of one.
     pub(crate) fn container(&self, id: &str) -> Result<Container, Status> {
-        find(&self.lock().containers, id).cloned().ok_or_else(|| not_found("container", id))
+        find(&self.lock().containers, id).cloned().ok_or_else(|| self.not_found("container", id))
     }
 
     /// Tells subscribers what became of a container or a sandbox, with the pod as it is now.

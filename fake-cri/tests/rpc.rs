@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use cri_proto::v1::{self, image_service_client::ImageServiceClient, runtime_service_client::RuntimeServiceClient};
 use fake_cri::{
-    Aftermath, Config, FakeCri,
+    Aftermath, Config, FakeCri, Personality,
     behaviours::{Behaviour, Run},
     faults::Fault,
 };
@@ -147,6 +147,46 @@ fn names_are_reserved_while_they_exist() {
         b.runtime.run_pod_sandbox(again).await.expect("free again");
         let leaks = b.fake.ledger().leaks();
         assert_eq!(leaks.len(), 2, "only the new sandbox and its network: {leaks:?}");
+    });
+}
+
+#[test]
+fn cri_o_answers_the_same_request_with_the_same_object() {
+    with(Config::of(Personality::Crio), async |b| {
+        let id = b.sandbox("web").await;
+        assert_eq!(b.sandbox("web").await, id);
+        let container = b.create(&id, "main", &["sleep", "1"]).await.expect("a container");
+        assert_eq!(b.create(&id, "main", &["sleep", "1"]).await.expect("the same"), container);
+        // A request that is given up on the way is waited for.
+        let mut other = b.runtime.clone();
+        let asked = v1::RunPodSandboxRequest { config: Some(Bench::sandbox_config("late", 0)), ..Default::default() };
+        let first =
+            async { other.run_pod_sandbox(asked.clone()).await.expect("a sandbox").into_inner().pod_sandbox_id };
+        let (first, second) = tokio::join!(first, b.sandbox("late"));
+        assert_eq!(first, second);
+    });
+}
+
+#[test]
+fn cri_o_has_words_and_ids_of_its_own() {
+    with(Config::of(Personality::Crio), async |b| {
+        let status = b.status("x").await.unwrap_err();
+        assert_eq!(
+            (status.code(), status.message()),
+            (
+                Code::NotFound,
+                "could not find container \"x\": container with ID starting with x not found: ID does not exist"
+            )
+        );
+        let sandbox = b.sandbox("web").await;
+        let container = b.run(&sandbox, "main", &["sleep", "100"]).await;
+        let status = b.status(&container).await.expect("a status");
+        assert!(status.image_id.len() == 64 && !status.image_id.contains(':'), "{}", status.image_id);
+        assert!(status.image_ref.starts_with("docker.io/library/busybox@sha256:"), "{}", status.image_ref);
+        let image = v1::ImageSpec { image: format!("sha256:{}", status.image_id), ..Default::default() };
+        let request = v1::ImageStatusRequest { image: Some(image), verbose: false };
+        let found = b.images.image_status(request).await.expect("a status").into_inner().image.expect("it is there");
+        assert_eq!(found.id, status.image_id);
     });
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use cri_proto::v1::{self, ContainerEventType, ContainerState};
 use tonic::Status;
 
-use super::{Runtime, not_found};
+use super::Runtime;
 use crate::{
     catalogue::Reference,
     config::Personality,
@@ -36,7 +36,7 @@ impl Runtime {
         }
         let wanted = config.image.clone().unwrap_or_default().image;
         let present = self.images().find(&wanted).cloned();
-        let present = present.ok_or_else(|| not_found("image", &wanted))?;
+        let present = present.ok_or_else(|| self.not_found("image", &wanted))?;
         self.check_container(&config)?;
         self.confinement(&config, "").map_err(Status::unknown)?;
         let name = format!("{}_{}_{}", metadata.name, sandbox.metadata().name, metadata.attempt);
@@ -44,6 +44,10 @@ impl Runtime {
             let state = self.lock();
             let taken =
                 state.containers_of(&sandbox.id).into_iter().find(|c| c.config.metadata.as_ref() == Some(&metadata));
+            // CRI-O takes the same request for the same container.
+            if let Some(taken) = taken.filter(|_| self.config.personality == Personality::Crio) {
+                return Ok(v1::CreateContainerResponse { container_id: taken.id.clone() });
+            }
             if let Some(taken) = taken {
                 return Err(Status::unknown(format!(
                     "failed to reserve container name \"{name}\": name \"{name}\" is reserved for \"{}\"",
@@ -61,6 +65,9 @@ impl Runtime {
             .or_else(|| present.tags.first().cloned())
             .or_else(|| present.digests.first().cloned())
             .unwrap_or_else(|| image.id.clone());
+        // CRI-O shows the digest, containerd the id.
+        let digest = present.digests.first().filter(|_| self.config.personality == Personality::Crio);
+        let image_ref = digest.cloned().unwrap_or_else(|| image.id.clone());
         let log_path = (!sandbox.config.log_directory.is_empty() && !config.log_path.is_empty())
             .then(|| PathBuf::from(&sandbox.config.log_directory).join(&config.log_path));
         if log_path.as_ref().is_some_and(|p| p.components().any(|c| c == std::path::Component::ParentDir)) {
@@ -89,6 +96,7 @@ impl Runtime {
             kernel: None,
             tree: None,
             image_name: shown,
+            image_ref,
             behaviour: None,
             resources: linux.resources,
             user: None,
@@ -103,7 +111,7 @@ impl Runtime {
             let mut state = self.lock();
             // The sandbox may have gone while this waited for nothing: the same lock decides.
             if !state.sandboxes.get(&sandbox.id).is_some_and(|s| s.ready) {
-                return Err(not_found("sandbox", &sandbox.id));
+                return Err(self.not_found("sandbox", &sandbox.id));
             }
             state.add_container(container);
         }
@@ -147,7 +155,7 @@ impl Runtime {
                     return Err(Status::invalid_argument("an image can only be mounted read-only"));
                 }
                 let found = self.images().find(&image.image).map(|p| p.image.clone());
-                let found = found.ok_or_else(|| not_found("image", &image.image))?;
+                let found = found.ok_or_else(|| self.not_found("image", &image.image))?;
                 if !mount.image_sub_path.is_empty() {
                     self.check_image_path(&found, &mount.image_sub_path)?;
                 }
@@ -172,7 +180,7 @@ impl Runtime {
         let container = self.container(id)?;
         let sandbox = self.sandbox(&container.sandbox)?;
         if container.state != ContainerState::ContainerCreated {
-            let state = format!("{:?}", container.state).to_ascii_uppercase();
+            let state = container.state.as_str_name();
             return Err(Status::unknown(format!(
                 "failed to start container \"{}\": container is in {state} state",
                 container.id
@@ -193,7 +201,7 @@ impl Runtime {
                     let mut state = self.lock();
                     let Some(held) = state.containers.get_mut(&container.id) else {
                         started.process.signal(Signal::KILL);
-                        return Err(not_found("container", &container.id));
+                        return Err(self.not_found("container", &container.id));
                     };
                     held.state = ContainerState::ContainerRunning;
                     held.started_at = self.now();
@@ -380,7 +388,7 @@ impl Runtime {
     ) -> Result<(), Status> {
         let id = self.container(&request.container_id)?.id;
         let mut state = self.lock();
-        let Some(held) = state.containers.get_mut(&id) else { return Err(not_found("container", &id)) };
+        let Some(held) = state.containers.get_mut(&id) else { return Err(self.not_found("container", &id)) };
         if !matches!(held.state, ContainerState::ContainerCreated | ContainerState::ContainerRunning) {
             return Err(Status::unknown(format!("container \"{id}\" is neither created nor running")));
         }

@@ -1,16 +1,20 @@
 //! Sandboxes: run, stop, remove, look at.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use cri_proto::v1::{self, ContainerEventType, ContainerState, NamespaceMode};
 use tonic::Status;
 
 use super::Runtime;
 use crate::{
+    config::Personality,
     model::{Sandbox, find},
     os::Signal,
     truth::Fact,
 };
+
+/// How long CRI-O waits for a sandbox that another request makes.
+const LONGEST_WAIT: Duration = Duration::from_secs(360);
 
 impl Runtime {
     /// RunPodSandbox.
@@ -32,6 +36,11 @@ impl Runtime {
             return Err(Status::invalid_argument("run_as_group is specified without run_as_user"));
         }
         check_user_namespace(security.namespace_options.as_ref().and_then(|n| n.userns_options.as_ref()))?;
+        if self.config.personality == Personality::Crio
+            && let Some(same) = self.same_sandbox(&metadata).await
+        {
+            return Ok(v1::RunPodSandboxResponse { pod_sandbox_id: same });
+        }
         let id = self.new_id();
         let _reserved = self.reserve(&id, &metadata)?;
         let host_network = security.namespace_options.as_ref().is_some_and(|n| n.network == NamespaceMode::Node as i32);
@@ -89,6 +98,25 @@ impl Runtime {
         self.announce(&id, ContainerEventType::ContainerCreatedEvent, &id);
         self.announce(&id, ContainerEventType::ContainerStartedEvent, &id);
         Ok(v1::RunPodSandboxResponse { pod_sandbox_id: id })
+    }
+
+    /// The sandbox of that metadata, waited for while a request that was given up still makes it: CRI-O answers the same request with the
+    /// same sandbox.
+    async fn same_sandbox(&self, metadata: &v1::PodSandboxMetadata) -> Option<String> {
+        let began = tokio::time::Instant::now();
+        loop {
+            {
+                let state = self.lock();
+                let held = state.sandboxes.values().find(|s| s.config.metadata.as_ref() == Some(metadata));
+                if let Some(held) = held {
+                    return Some(held.id.clone());
+                }
+                if !state.reserved.values().any(|m| m == metadata) || began.elapsed() > LONGEST_WAIT {
+                    return None;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Keeps a sandbox's name for one request while it runs.
