@@ -4,7 +4,7 @@ use super::Regex;
 use crate::os::{Code, Process};
 
 /// Deepest nesting of brackets.
-const DEPTH_LIMIT: usize = 200;
+const DEPTH_LIMIT: usize = 100;
 
 /// `expr WORD…`: 1 if the result is empty or zero, 2 if there is none.
 pub(super) async fn expr(process: Process) -> Code {

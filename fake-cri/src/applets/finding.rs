@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Deepest nesting of brackets.
-const DEPTH_LIMIT: usize = 100;
+const DEPTH_LIMIT: usize = 40;
 
 /// A number with `+` for more, `-` for less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,16 +111,21 @@ impl Reader<'_> {
         Ok(Test::And(tests))
     }
 
+    fn descend(&mut self) -> Result<(), String> {
+        self.depth += 1;
+        if self.depth > DEPTH_LIMIT { Err("nested too deeply".to_owned()) } else { Ok(()) }
+    }
+
     fn primary(&mut self) -> Result<Test, String> {
         let word = self.value("find")?;
         let bad = |value: &str| format!("invalid argument '{value}' to '{word}'");
         Ok(match word.as_str() {
-            "!" | "-not" => Test::Not(Box::new(self.primary()?)),
+            "!" | "-not" => {
+                self.descend()?;
+                Test::Not(Box::new(self.primary()?))
+            }
             "(" => {
-                self.depth += 1;
-                if self.depth > DEPTH_LIMIT {
-                    return Err("nested too deeply".to_owned());
-                }
+                self.descend()?;
                 let inner = self.or()?;
                 if self.value("(")? != ")" {
                     return Err("unpaired '('".to_owned());

@@ -11,7 +11,10 @@ use crate::os::{Code, OpenMode, Process};
 const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Most jumps on one line: a script that turns in a circle ends.
-const JUMP_LIMIT: usize = 100_000;
+const JUMP_LIMIT: usize = 1_000_000;
+
+/// Most bytes that are looked through for substitutions on one line: a line that grows in a circle ends.
+const WORK_LIMIT: usize = 64 * 1024 * 1024;
 
 impl Edit {
     fn selects(&mut self, n: usize, last: usize, line: &str) -> bool {
@@ -122,7 +125,8 @@ impl Stream<'_> {
                     self.out.push_str(&std::mem::take(after));
                     *line = next.clone();
                 } else if line.len() < OUTPUT_LIMIT {
-                    *line = format!("{line}\n{next}");
+                    line.push('\n');
+                    line.push_str(next);
                 }
                 self.at += 1;
             }
@@ -178,13 +182,19 @@ impl Stream<'_> {
             let mut line = line.clone();
             self.at += 1;
             let (mut after, mut changed, mut shown, mut quit) = (String::new(), false, true, false);
-            let (mut next, mut jumps) = (0, 0);
+            let (mut next, mut jumps, mut work) = (0, 0, 0);
             while let Some(edit) = edits.get_mut(next) {
                 next += 1;
                 if !edit.selects(self.at, self.all.len(), &line) {
                     continue;
                 }
                 let action = edit.action.clone();
+                if matches!(action, Action::Substitute { .. }) {
+                    work += line.len();
+                    if work > WORK_LIMIT {
+                        break;
+                    }
+                }
                 match self.step(&action, &mut line, &mut after, &mut changed) {
                     Follow::Next => {}
                     Follow::To(target) => {

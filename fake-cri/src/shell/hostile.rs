@@ -211,6 +211,19 @@ mod tests {
     #[case("trap 'kill -TERM $$' TERM; kill -TERM $$")]
     #[case("set -- $(seq 1 60000); while :; do set -- \"$@\" \"$@\"; done")]
     #[case("eval \"$(printf '%020000d' 0 | tr 0 '(')\"")]
+    #[case("alias a='a a'; a; alias b='c;c' c='b;b'; b")]
+    #[case("awk 'BEGIN { while (1) x = x \"ab\" }'")]
+    #[case("awk 'function f(n) { if (n > 0) { while (1) { return 1 + f(n - 1) } } return 0 } BEGIN { print f(1000) }'")]
+    #[case("awk \"BEGIN { print 1$(printf '+1%.0s' $(seq 5000)) }\"")]
+    #[case("awk \"BEGIN { print $(printf '(%.0s' $(seq 5000))1 }\"")]
+    #[case("awk \"BEGIN { $(printf 'if(1){%.0s' $(seq 5000)) }\"")]
+    #[case("awk 'BEGIN { while (1) a[n++] = n }'")]
+    #[case("find . $(printf '! %.0s' $(seq 5000)) -name x")]
+    #[case("find . $(printf '( %.0s' $(seq 5000)) -name x")]
+    #[case("expr $(printf '( %.0s' $(seq 5000)) 1")]
+    #[case("echo x | sed ':a;s/$/xx/;ta'")]
+    #[case("yes | tar cf - -T - 2>&1; yes | gzip | zcat | head -c 100; yes | xargs")]
+    #[case("printf 'a%.0s\\n' $(seq 20000) | sort | uniq -c | diff - /dev/null")]
     fn greedy_scripts_end(#[case] script: &str) {
         run(script);
     }

@@ -5,13 +5,16 @@ use futures_util::future::BoxFuture;
 use super::{
     super::{Regex, date},
     Stop,
-    run::{Array, CALL_LIMIT, ELEMENT_LIMIT, Frame, Run},
+    run::{Array, DEPTH_LIMIT, ELEMENT_LIMIT, Frame, Run},
     syntax::{Expr, Operator, Source},
     value::{Value, compare, format},
 };
 
 /// Longest text that a concatenation may make.
 const TEXT_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Bytes that one turn makes.
+const TURN: usize = 1024;
 
 /// Highest number of a field.
 const FIELD_LIMIT: usize = 32 * 1024;
@@ -189,6 +192,24 @@ impl Run {
     /// The value of an expression.
     pub(super) fn value<'a>(&'a mut self, expr: &'a Expr) -> BoxFuture<'a, Result<Value, Stop>> {
         Box::pin(async move {
+            self.descend()?;
+            let value = self.evaluate(expr).await;
+            self.depth -= 1;
+            value
+        })
+    }
+
+    /// Goes one level deeper; what is nested too deeply must not use up the machine's stack.
+    pub(super) fn descend(&mut self) -> Result<(), Stop> {
+        self.depth += 1;
+        if self.depth > DEPTH_LIMIT {
+            return Err(fatal("nested too deeply"));
+        }
+        Ok(())
+    }
+
+    fn evaluate<'a>(&'a mut self, expr: &'a Expr) -> BoxFuture<'a, Result<Value, Stop>> {
+        Box::pin(async move {
             Ok(match expr {
                 Expr::Number(number) => Value::Number(*number),
                 Expr::Text(text) => Value::Text(text.clone()),
@@ -234,7 +255,14 @@ impl Run {
                 }
                 Expr::Binary(operator, left, right) => {
                     let (left, right) = (self.value(left).await?, self.value(right).await?);
-                    self.binary(*operator, &left, &right)?
+                    let value = self.binary(*operator, &left, &right)?;
+                    if let Value::Text(text) = &value {
+                        // A long text takes its time, so that one that grows for ever does not take the machine's.
+                        for _ in 0..text.len() / TURN {
+                            self.process.spin().await;
+                        }
+                    }
+                    value
                 }
                 Expr::Assign(place, operator, right) => {
                     let mut new = self.value(right).await?;
@@ -250,9 +278,9 @@ impl Run {
                     self.assign(place, Value::Number(old + by)).await?;
                     Value::Number(if *new_counts { old + by } else { old })
                 }
-                Expr::Call(name, args) => self.call(name, args).await?,
-                Expr::Builtin(name, args) => self.builtin(name, args).await?,
-                Expr::Getline(place, source) => self.getline(place.as_deref(), source).await?,
+                Expr::Call(name, args) => Box::pin(self.call(name, args)).await?,
+                Expr::Builtin(name, args) => Box::pin(self.builtin(name, args)).await?,
+                Expr::Getline(place, source) => Box::pin(self.getline(place.as_deref(), source)).await?,
             })
         })
     }
@@ -284,9 +312,6 @@ impl Run {
         let Some(function) = program.functions.get(name) else {
             return Err(fatal("Call to undefined function"));
         };
-        if self.frames.len() >= CALL_LIMIT {
-            return Err(fatal("function call nested too deeply"));
-        }
         let mut frame = Frame::default();
         for (at, parameter) in function.parameters.iter().enumerate() {
             match args.get(at) {

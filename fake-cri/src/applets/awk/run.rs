@@ -18,8 +18,8 @@ use crate::os::{Code, OpenMode, Process};
 /// Most elements of all arrays.
 pub(super) const ELEMENT_LIMIT: usize = 1_000_000;
 
-/// Deepest recursion of functions.
-pub(super) const CALL_LIMIT: usize = 100;
+/// Deepest nesting of statements, expressions and calls: each level is some stack of the runtime's own.
+pub(super) const DEPTH_LIMIT: usize = 150;
 
 /// An array.
 pub(super) type Array = BTreeMap<String, Value>;
@@ -45,6 +45,7 @@ pub(super) struct Run {
     pub fields: Vec<Value>,
     pub streams: Streams,
     pub draws: u32,
+    pub depth: usize,
     operands: Vec<String>,
     at: usize,
     input: Option<Input>,
@@ -91,6 +92,7 @@ impl Run {
             record: String::new(),
             fields: Vec::new(),
             draws: 0,
+            depth: 0,
             operands,
             at: 0,
             input: None,
@@ -260,6 +262,15 @@ impl Run {
 
     /// Runs a statement.
     pub fn statement<'a>(&'a mut self, statement: &'a Statement) -> BoxFuture<'a, Result<(), Stop>> {
+        Box::pin(async move {
+            self.descend()?;
+            let result = self.perform(statement).await;
+            self.depth -= 1;
+            result
+        })
+    }
+
+    fn perform<'a>(&'a mut self, statement: &'a Statement) -> BoxFuture<'a, Result<(), Stop>> {
         Box::pin(async move {
             match statement {
                 Statement::Expression(expr) => drop(self.value(expr).await?),
