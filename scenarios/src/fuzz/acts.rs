@@ -19,6 +19,8 @@ pub enum Act {
     Kubelet(&'static str),
     /// `stop`, `start`, `restart` or `crash` the runtime.
     Runtime(&'static str),
+    /// The node loses power and boots, if kubelet and runtime run.
+    Reboot,
     /// Faults that are in force from here on.
     Faults(Vec<Value>),
 }
@@ -111,7 +113,7 @@ struct State {
 impl State {
     fn next(&mut self, rng: &mut Rng, before: &[Act]) -> Act {
         let file = format!("p{}", rng.random_range(0..4));
-        match rng.random_range(0..16) {
+        match rng.random_range(0..17) {
             0..=4 => {
                 // The same pod again, now and then.
                 let earlier: Vec<&RandomPod> = before
@@ -151,6 +153,7 @@ impl State {
                 self.runtime_away = word != "restart";
                 Act::Runtime(word)
             }
+            13 => Act::Reboot,
             _ => Act::Faults((0..rng.random_range(1..=3)).map(|_| fault(rng)).collect()),
         }
     }

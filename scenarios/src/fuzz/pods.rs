@@ -70,6 +70,12 @@ pub fn pod(rng: &mut Rng, name: &str) -> RandomPod {
             inits.push(init(rng, number, &mut shape));
         }
     }
+    let volumes = chance(rng, 0.25).then(|| pick(rng, &["", "Memory"]));
+    if volumes.is_some() {
+        for container in inits.iter_mut().chain(&mut containers) {
+            container["volumeMounts"] = json!([{"name": "data", "mountPath": "/data"}]);
+        }
+    }
     let mut spec = json!({
         "restartPolicy": policy,
         "terminationGracePeriodSeconds": grace,
@@ -77,6 +83,9 @@ pub fn pod(rng: &mut Rng, name: &str) -> RandomPod {
     });
     if !inits.is_empty() {
         spec["initContainers"] = inits.into();
+    }
+    if let Some(medium) = volumes {
+        spec["volumes"] = json!([{"name": "data", "emptyDir": {"medium": medium}}]);
     }
     if chance(rng, 0.1) {
         spec["hostNetwork"] = true.into();

@@ -70,6 +70,12 @@ pub fn text(story: &Story) -> String {
                     }
                 }
             }
+            Act::Reboot => {
+                if kubelet && runtime {
+                    steps.push(json!({"node": "reboot"}));
+                    crashed.values_mut().for_each(|crashed| *crashed = true);
+                }
+            }
             Act::Faults(faults) => {
                 // What is not listed has ended, as far as the kubelet can know.
                 let hides = |fault: &Value| matches!(fault["do"].as_str(), Some("stale" | "missing"));

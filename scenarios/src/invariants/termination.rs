@@ -51,6 +51,11 @@ impl Rule for Grace {
             // Who was told of a container that it is not there makes a twin: an event does not tell them apart.
             What::Event(_) if node.lied => {}
             What::Event(event) if event.reason == "Killing" => self.killing(entry.at, event, node),
+            // Calls that did not come through are made again when the kubelet tries again, and tells of it.
+            What::Event(event) if event.reason == "FailedKillPod" => self.endings.retain(|id, _| {
+                let sandbox = node.containers.get(id).and_then(|container| node.sandboxes.get(&container.sandbox));
+                sandbox.is_none_or(|sandbox| sandbox.name != event.object)
+            }),
             What::Event(event) if event.reason == "Unhealthy" => self.unhealthy(entry.at, event, node, findings),
             What::Call(call) if call.rpc == "StopContainer" => {
                 let id = shown::text(&call.request, "/container_id").to_owned();
