@@ -158,6 +158,17 @@ mod tests {
     }
 
     #[test]
+    fn rules_are_held_by_scenarios_that_are_there() {
+        let scenarios = corpus::embedded().expect("a corpus");
+        let rows = include_str!("../README.md").lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+        let named: Vec<&str> = rows.skip(1).flat_map(|(_, names)| names.trim_end_matches(" |").split(", ")).collect();
+        assert!(named.len() > 40);
+        for name in named {
+            assert!(scenarios.iter().any(|s| s.id.ends_with(name)), "{name}: no such scenario");
+        }
+    }
+
+    #[test]
     fn the_corpus_re_casts_the_specs_of_probes() {
         let scenarios = corpus::embedded().expect("a corpus");
         let decided = decide(&scenarios);
