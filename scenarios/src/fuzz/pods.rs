@@ -89,6 +89,10 @@ pub fn pod(rng: &mut Rng, name: &str) -> RandomPod {
     }
     if chance(rng, 0.1) {
         spec["hostNetwork"] = true.into();
+        // The node has each port once, and is to have room for every pod.
+        for container in spec["containers"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            container.remove("ports");
+        }
     }
     if chance(rng, 0.1) {
         spec["activeDeadlineSeconds"] = rng.random_range(5..120).into();
