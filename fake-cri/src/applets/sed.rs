@@ -13,8 +13,8 @@ const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;
 /// Most jumps on one line: a script that turns in a circle ends.
 const JUMP_LIMIT: usize = 1_000_000;
 
-/// Most bytes that are looked through for substitutions on one line: a line that grows in a circle ends.
-const WORK_LIMIT: usize = 64 * 1024 * 1024;
+/// Most bytes that are looked through for substitutions on one line once the script has jumped: a line that grows in a circle ends.
+const WORK_LIMIT: usize = 8 * 1024 * 1024;
 
 impl Edit {
     fn selects(&mut self, n: usize, last: usize, line: &str) -> bool {
@@ -189,7 +189,7 @@ impl Stream<'_> {
                     continue;
                 }
                 let action = edit.action.clone();
-                if matches!(action, Action::Substitute { .. }) {
+                if jumps > 0 && matches!(action, Action::Substitute { .. }) {
                     work += line.len();
                     if work > WORK_LIMIT {
                         break;
