@@ -224,6 +224,9 @@ mod tests {
     #[case("echo x | sed ':a;s/$/xx/;ta'")]
     #[case("yes | tar cf - -T - 2>&1; yes | gzip | zcat | head -c 100; yes | xargs")]
     #[case("printf 'a%.0s\\n' $(seq 20000) | sort | uniq -c | diff - /dev/null")]
+    #[case("cat <<\"\" # no line follows")]
+    #[case(") case ` for break 9`then ${x:=a}for <<63$( & ( a set -e ")]
+    #[case("esac continue / \nE\ngetopts ab: <<63$(( ) /0 99999999999999999999 done${x} echo   ")]
     fn greedy_scripts_end(#[case] script: &str) {
         run(script);
     }

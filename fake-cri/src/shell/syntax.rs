@@ -1,6 +1,9 @@
 //! From script text to a syntax tree, with ash's wording when it cannot be done.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    borrow::Cow,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use brush_parser::{
     ParseError, ParserOptions, SourcePosition, Token, TokenizerError, ast::Program, parse_tokens,
@@ -25,8 +28,9 @@ pub(super) fn parse(script: &str) -> Result<Program, String> {
     if nesting(script) > NESTING_LIMIT {
         return Err("syntax error: nested too deeply".to_owned());
     }
+    let ended = ended(script);
     let tokens = guarded(|| {
-        uncached_tokenize_str(script, &options().tokenizer_options()).map_err(|error| match error {
+        uncached_tokenize_str(&ended, &options().tokenizer_options()).map_err(|error| match error {
             TokenizerError::UnterminatedCommandSubstitution => {
                 "syntax error: unexpected end of file (expecting \")\")".to_owned()
             }
@@ -50,6 +54,13 @@ pub(super) fn parse(script: &str) -> Result<Program, String> {
             _ => "syntax error: unexpected end of file".to_owned(),
         })
     })
+}
+
+/// A script in which a here-document begins, with ends of lines after it: where the text ends on the line of an empty end word
+/// (`<<"" x`, or what is left of a broken `<<$(`), the tokenizer takes tokens for ever, until the memory of the host is gone. A backslash
+/// at the end takes the first of the two.
+fn ended(script: &str) -> Cow<'_, str> {
+    if script.contains("<<") { format!("{script}\n\n").into() } else { script.into() }
 }
 
 /// Writes `for x in; do` with a word that expands to nothing: the parser takes an empty list for none, which means the parameters.
