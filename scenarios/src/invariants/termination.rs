@@ -18,6 +18,9 @@ const LEAST: Duration = Duration::from_secs(3);
 /// How much earlier than promised still counts as in time: requests say whole seconds.
 const EARLY: Duration = Duration::from_millis(1100);
 
+/// How long a client waits at most before it dials a runtime again that was away: until then its calls fail.
+const REDIAL: Duration = Duration::from_secs(4);
+
 /// A container that is being ended.
 struct Ending {
     /// When it was said first, and when last: a try that failed begins anew.
@@ -165,6 +168,14 @@ impl Grace {
 pub(super) struct Order {
     /// When a container of a pod was first said to be killed, by the pod's name, until it has a new sandbox.
     told: BTreeMap<String, Duration>,
+    /// The same, of the last: what was to be stopped was asked for from then on.
+    last: BTreeMap<String, Duration>,
+}
+
+/// Whether every call that was made since then can have come through.
+fn reached_since(node: &Node, since: Duration) -> bool {
+    let (Some(runtime), Some(faultless)) = (node.runtime, node.faultless) else { return false };
+    faultless <= since && (runtime.is_zero() || runtime + REDIAL <= since)
 }
 
 impl Rule for Order {
@@ -172,18 +183,23 @@ impl Rule for Order {
         match &entry.what {
             What::Event(event) if event.reason == "Killing" => {
                 self.told.entry(event.object.clone()).or_insert(entry.at);
+                self.last.insert(event.object.clone(), entry.at);
             }
-            What::Fact(Fact::SandboxReady { name, .. }) => drop(self.told.remove(name)),
+            What::Fact(Fact::SandboxReady { name, .. }) => {
+                self.told.remove(name);
+                self.last.remove(name);
+            }
             _ => {}
         }
         let What::Fact(Fact::SandboxNotReady { id }) = &entry.what else { return };
         let Some(sandbox) = node.sandboxes.get(id) else { return };
-        // A container that could not be stopped does not keep its sandbox.
         if node.faultless.is_none() {
             return;
         }
         let inside: Vec<&Container> = node.containers.values().filter(|c| c.sandbox == *id).collect();
-        for container in &inside {
+        // A container that could not be stopped does not keep its sandbox, which waits for the others.
+        let reached = self.last.get(&sandbox.name).is_none_or(|since| reached_since(node, *since));
+        for container in inside.iter().filter(|_| reached) {
             let shown = node.known.get(&sandbox.uid).and_then(|pod| shown::status(pod, &container.name));
             // It ended by itself, in the same moment.
             if shown.is_some_and(|status| status.pointer("/state/terminated").is_some()) {

@@ -277,6 +277,25 @@ fn a_lost_event_has_a_rule_of_its_own() {
     assert!(judged(text, then(vec![(20, exited("a", 1)), later(60)])).contains(&29));
 }
 
+/// A container whose stop did not reach the runtime goes with its sandbox; one that could have been asked does not.
+#[rstest]
+#[case::just_after_the_runtime_came_back(41, false, vec![])]
+#[case::once_it_is_dialled_again(50, false, vec![26])]
+#[case::during_a_fault(50, true, vec![])]
+fn a_container_that_ends_with_its_sandbox(#[case] at: u64, #[case] fault: bool, #[case] broken: Vec<u8>) {
+    let faults = |in_force| What::Faults { in_force, lying: false };
+    let mut history = then(vec![(20, What::Runtime("stop".to_owned())), (40, What::Runtime("start".to_owned()))]);
+    if fault {
+        history.push((at - 1, faults(true)));
+    }
+    history.push((at, event("Killing", "spec.containers{c}", "")));
+    if fault {
+        history.push((at + 1, faults(false)));
+    }
+    history.extend([(at + 9, exited("a", 137)), (at + 9, not_ready("s"))]);
+    assert_eq!(judged(PLAIN, history), broken);
+}
+
 #[test]
 fn a_sidecar_that_is_told_too_early() {
     let spec = json!([{"name": "side", "restartPolicy": "Always"}]);
