@@ -43,7 +43,8 @@ impl Rule for Probes {
                 self.due.remove(id);
                 self.asked.insert(id.to_owned());
             }
-            What::Pod(pod) => {
+            // Without the runtime nobody can be asked.
+            What::Pod(pod) if node.runtime.is_some() => {
                 for status in shown::statuses(pod).filter(|s| s.pointer("/state/running").is_some()) {
                     let id = shown::container_id(status);
                     let spec = shown::container(pod, shown::text(status, "/name"));
@@ -75,7 +76,7 @@ impl Rule for Probes {
         self.due.remove(&id);
         // What a pod is doing while it ends is not probed any more.
         let Some(container) = node.containers.get(&id).filter(|c| c.asked.is_none()) else { return };
-        if node.faultless.is_some() && node.pods.contains_key(&container.uid) {
+        if node.is_whole() && node.pods.get(&container.uid).is_some_and(|pod| !shown::ended(pod)) {
             findings.add(37, format!("the probe of {} ({id}) was never asked", container.name));
         }
     }

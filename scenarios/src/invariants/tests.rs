@@ -296,6 +296,21 @@ fn a_container_that_ends_with_its_sandbox(#[case] at: u64, #[case] fault: bool, 
     assert_eq!(judged(PLAIN, history), broken);
 }
 
+/// Without the runtime, and once the pod has failed, nobody is asked.
+#[rstest]
+#[case::no_runtime("Running", true)]
+#[case::a_pod_that_failed("Failed", false)]
+fn a_probe_that_need_not_be_asked(#[case] phase: &str, #[case] away: bool) {
+    let probe = json!([{"name": "c", "livenessProbe": {"exec": {}, "periodSeconds": 5}}]);
+    let mut history = then(vec![]);
+    if away {
+        history.push((2, What::Runtime("stop".to_owned())));
+    }
+    let pod = with(with(up_pod(), "/spec/containers", probe), "/status/phase", json!(phase));
+    history.extend([(3, shown(pod)), later(60)]);
+    assert!(!judged(PLAIN, history).contains(&37));
+}
+
 #[test]
 fn a_sidecar_that_is_told_too_early() {
     let spec = json!([{"name": "side", "restartPolicy": "Always"}]);
