@@ -183,7 +183,9 @@ fn alone(pod: &Value, findings: &mut Findings) {
             }
         }
     }
-    let ran = shown::statuses(pod).any(|status| status.pointer("/state/terminated").is_some());
+    // One that ran and cannot be found any more is shown as ended before, and as waiting now.
+    let ran = shown::statuses(pod)
+        .any(|status| ["/state", "/lastState"].iter().any(|at| status.pointer(&format!("{at}/terminated")).is_some()));
     if shown::phase(pod) == "Failed" && !ran && shown::text(pod, "/status/reason").is_empty() {
         findings.add(23, format!("{} failed before any container ended, and says no reason", shown::full_name(pod)));
     }

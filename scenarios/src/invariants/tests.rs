@@ -296,6 +296,14 @@ fn a_container_that_ends_with_its_sandbox(#[case] at: u64, #[case] fault: bool, 
     assert_eq!(judged(PLAIN, history), broken);
 }
 
+#[test]
+fn a_pod_whose_containers_cannot_be_found_has_ended() {
+    let mut lost = waiting("ContainerCreating");
+    lost["lastState"] = json!({"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}});
+    let history = vec![(0, kubelet("started")), (1, shown(pod("u", "Failed", json!([lost]))))];
+    assert!(!judged(PLAIN, history).contains(&23));
+}
+
 /// Without the runtime, and once the pod has failed, nobody is asked.
 #[rstest]
 #[case::no_runtime("Running", true)]
