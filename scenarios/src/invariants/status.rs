@@ -256,9 +256,33 @@ pub(super) struct Truthful {
     wrong: BTreeMap<String, Duration>,
     /// Since when a pod's addresses are, by uid.
     addresses: BTreeMap<String, Duration>,
+    /// When a container was said last to be killed, by the pod's name.
+    killing: BTreeMap<String, Duration>,
+}
+
+impl Truthful {
+    /// How long a change of a pod may stay unseen that is there since then: who waits for a container to end does not look.
+    fn patience(&self, pod: &Value, since: Duration) -> Duration {
+        let names = shown::containers(pod).map(|(c, _)| shown::text(c, "/name"));
+        let grace = names.map(|name| shown::grace_of(pod, name).1).max().unwrap_or_default();
+        match self.killing.get(shown::text(pod, "/metadata/name")) {
+            Some(killing) if *killing + grace >= since => SEEN + grace,
+            _ => SEEN,
+        }
+    }
 }
 
 impl Rule for Truthful {
+    fn see(&mut self, entry: &Entry, _node: &Node, _findings: &mut Findings) {
+        match &entry.what {
+            What::Event(event) if event.reason == "Killing" => {
+                self.killing.insert(event.object.clone(), entry.at);
+            }
+            What::Kubelet(_) => self.killing.clear(),
+            _ => {}
+        }
+    }
+
     fn lasted(&mut self, now: Duration, node: &Node, findings: &mut Findings) {
         let healthy = node.healthy_for(now);
         let mut wrong = BTreeMap::new();
@@ -272,7 +296,7 @@ impl Rule for Truthful {
                 if container.started.is_some()
                     && (running != container.runs() || running && shown::container_id(status) != id)
                 {
-                    wrong.insert(id.clone(), (name.to_owned(), shown::full_name(pod), running));
+                    wrong.insert(id.clone(), (name.to_owned(), pod, running));
                 }
             }
             let Some((_, sandbox)) = node.ready_sandbox(uid) else { continue };
@@ -291,7 +315,8 @@ impl Rule for Truthful {
         self.wrong.retain(|id, _| wrong.contains_key(id));
         for (id, (name, pod, running)) in wrong {
             let since = *self.wrong.entry(id.clone()).or_insert(now);
-            if now.saturating_sub(since).min(healthy) > SEEN {
+            if now.saturating_sub(since).min(healthy) > self.patience(pod, since) {
+                let pod = shown::full_name(pod);
                 let number = if node.events_fail { 29 } else { 15 };
                 let (said, not) = if running { ("running", "is not") } else { ("not running", "is") };
                 findings.add(

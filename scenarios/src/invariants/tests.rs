@@ -296,6 +296,27 @@ fn a_container_that_ends_with_its_sandbox(#[case] at: u64, #[case] fault: bool, 
     assert_eq!(judged(PLAIN, history), broken);
 }
 
+/// Who waits for one container to end does not see what becomes of another.
+#[rstest]
+#[case::while_it_waits(40, 60, vec![])]
+#[case::longer_than_its_grace(40, 90, vec![15])]
+#[case::after_it_ended(2, 60, vec![15])]
+fn a_change_while_another_container_ends(#[case] killed: u64, #[case] until: u64, #[case] broken: Vec<u8>) {
+    let mut both = with(up_pod(), "/spec/containers", json!([{"name": "c"}, {"name": "d"}]));
+    both["status"]["containerStatuses"] = json!([running("a"), with(running("b"), "/name", json!("d"))]);
+    let mut history = then(vec![
+        (1, created("b", "s", "d", 0)),
+        (1, started("b")),
+        (1, shown(both)),
+        (killed, event("Killing", "spec.containers{d}", "")),
+        (killed, signalled("b", false)),
+    ]);
+    history.extend([(41, exited("a", 0)), later(until)]);
+    // That the other outlives its grace is another rule's affair.
+    let found = judged(PLAIN, history).into_iter().filter(|number| *number != 24);
+    assert_eq!(found.collect::<Vec<_>>(), broken);
+}
+
 #[test]
 fn a_pod_whose_containers_cannot_be_found_has_ended() {
     let mut lost = waiting("ContainerCreating");
