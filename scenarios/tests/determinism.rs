@@ -46,31 +46,30 @@ fn first_difference<'a>(one: &'a str, two: &'a str) -> (usize, &'a str, &'a str)
 #[test]
 fn the_corpus_runs_the_same_twice() {
     let folder = tempfile::tempdir().expect("a folder");
-    for seed in ["1", "20260101"] {
-        let calm = traces(&folder.path().join(format!("calm-{seed}")), "1", seed);
-        let stop = AtomicBool::new(false);
-        let loaded = std::thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    let mut n = 0u64;
-                    while !stop.load(Ordering::Relaxed) {
-                        n = std::hint::black_box(n.wrapping_mul(31).wrapping_add(7));
-                    }
-                });
-            }
-            let traces = traces(&folder.path().join(format!("loaded-{seed}")), "4", seed);
-            stop.store(true, Ordering::Relaxed);
-            traces
-        });
-        assert!(calm.len() > 10, "only {} traces", calm.len());
-        assert_eq!(calm.keys().collect::<Vec<_>>(), loaded.keys().collect::<Vec<_>>());
-        for (name, one) in &calm {
-            let two = &loaded[name];
-            if one != two {
-                let (line, one, two) = first_difference(one, two);
-                panic!("{name}, seed {seed}: line {line} differs\n  calm:   {one}\n  loaded: {two}");
-            }
-            assert!(one.lines().count() > 2, "{name} is empty");
+    let seed = "20260101";
+    let calm = traces(&folder.path().join(format!("calm-{seed}")), "1", seed);
+    let stop = AtomicBool::new(false);
+    let loaded = std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut n = 0u64;
+                while !stop.load(Ordering::Relaxed) {
+                    n = std::hint::black_box(n.wrapping_mul(31).wrapping_add(7));
+                }
+            });
         }
+        let traces = traces(&folder.path().join(format!("loaded-{seed}")), "4", seed);
+        stop.store(true, Ordering::Relaxed);
+        traces
+    });
+    assert!(calm.len() > 10, "only {} traces", calm.len());
+    assert_eq!(calm.keys().collect::<Vec<_>>(), loaded.keys().collect::<Vec<_>>());
+    for (name, one) in &calm {
+        let two = &loaded[name];
+        if one != two {
+            let (line, one, two) = first_difference(one, two);
+            panic!("{name}, seed {seed}: line {line} differs\n  calm:   {one}\n  loaded: {two}");
+        }
+        assert!(one.lines().count() > 2, "{name} is empty");
     }
 }
