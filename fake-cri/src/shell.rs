@@ -13,6 +13,7 @@ pub mod hostile;
 mod interactive;
 mod job_builtins;
 mod jobs;
+mod memory;
 mod options;
 mod path_names;
 pub(crate) mod pattern;
@@ -43,6 +44,9 @@ const FIELD_LIMIT: usize = 64 * 1024;
 
 /// Most bytes of one variable.
 const VALUE_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Most bytes that one command expands to.
+const EXPANSION_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Deepest nesting of functions, substitutions and subshells.
 const DEPTH_LIMIT: u32 = 64;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use world::Tasks;
 
 use super::{
-    Cgroup, Code, Confinement, Credentials, Descriptor, Disposition, FileTree, Pid, Process, Program, Signal,
+    Cgroup, Code, Confinement, Credentials, Descriptor, Disposition, FileTree, Memory, Pid, Process, Program, Signal,
     Surroundings, process::State,
 };
 
@@ -96,6 +96,7 @@ struct Inner {
     node: Option<Kernel>,
     /// Whether its processes are numbered by the node and see all of the node's.
     on_node: bool,
+    memory: Memory,
     table: Mutex<Table>,
 }
 
@@ -131,13 +132,29 @@ impl Kernel {
         // On the node the low numbers belong to what is not simulated.
         let next = if node.is_some() { 1 } else { FIRST_ON_NODE };
         let table = Mutex::new(Table { next, processes: BTreeMap::new() });
-        Self(Arc::new(Inner { tasks, surroundings, booted: Instant::now(), node, on_node: false, table }))
+        Self(Arc::new(Inner {
+            tasks,
+            surroundings,
+            booted: Instant::now(),
+            node,
+            on_node: false,
+            memory: Memory::default(),
+            table,
+        }))
     }
 
     /// A part of the node's own namespace, with surroundings of its own: its processes see all others.
     pub fn on_node(tasks: Tasks, surroundings: Surroundings, node: Kernel) -> Self {
         let table = Mutex::new(Table { next: 1, processes: BTreeMap::new() });
-        Self(Arc::new(Inner { tasks, surroundings, booted: Instant::now(), node: Some(node), on_node: true, table }))
+        Self(Arc::new(Inner {
+            tasks,
+            surroundings,
+            booted: Instant::now(),
+            node: Some(node),
+            on_node: true,
+            memory: Memory::default(),
+            table,
+        }))
     }
 
     /// Whose processes are seen: the node's for a part of its namespace.
@@ -158,6 +175,11 @@ impl Kernel {
     /// The outside of its processes.
     pub fn surroundings(&self) -> &Surroundings {
         &self.0.surroundings
+    }
+
+    /// What its shells hold.
+    pub fn memory(&self) -> &Memory {
+        &self.0.memory
     }
 
     /// The tasks that its processes are.

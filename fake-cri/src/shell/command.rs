@@ -9,6 +9,7 @@ use brush_parser::ast::{
 
 use super::{
     DEPTH_LIMIT, builtins,
+    memory::is_too_long,
     quoting::quote_if_needed,
     state::{Flow, Shell, Variable},
 };
@@ -84,7 +85,7 @@ impl Shell {
         };
         self.show(&values, &fields).await;
         if let Some(body) = self.functions.get(&name).cloned() {
-            return self.function(&fields, values, &redirects, &body).await;
+            return self.function(&fields, values, &redirects, &body.body).await;
         }
         if builtins::is_builtin(&name) {
             return self.builtin(&fields, values, &redirects).await;
@@ -226,6 +227,11 @@ impl Shell {
     pub(super) async fn external(&mut self, args: Vec<String>, env: BTreeMap<String, String>, replace: bool) -> Flow {
         let path = env.get("PATH").cloned().or_else(|| self.get("PATH")).unwrap_or_default();
         let program = match applets::find(&self.process, &args[0], &path) {
+            Ok(_) if is_too_long(&args, &env) => {
+                self.complain(format!("{}: Argument list too long", args[0])).await;
+                self.status = 126;
+                return Flow::Next;
+            }
             Ok(program) => program,
             Err(error) => {
                 let text = if error.code == 127 { "not found".to_owned() } else { error.text.clone() };

@@ -23,6 +23,13 @@ impl Shell {
     /// Runs a script to its end, with the EXIT trap. The exit status.
     pub(super) fn run_script<'a>(&'a mut self, script: &'a str, last: bool) -> BoxFuture<'a, Code> {
         Box::pin(async move {
+            let _held = match self.hold_tree(script.len()) {
+                Ok(held) => held,
+                Err(error) => {
+                    self.complain(error).await;
+                    return 2;
+                }
+            };
             match syntax::parse(script) {
                 Ok(program) => {
                     let lists = program.complete_commands;
@@ -105,6 +112,10 @@ impl Shell {
                 self.status = 2;
                 return Flow::Exit;
             }
+            let _held = match self.hold_tree(script.len()) {
+                Ok(held) => held,
+                Err(error) => return self.fatal(error).await,
+            };
             match syntax::parse(script) {
                 Ok(program) => {
                     self.depth += 1;
@@ -175,7 +186,7 @@ impl Shell {
         let list = list.clone();
         let saved = self.process.descriptor(0).ok();
         self.process.set_descriptor(0, Arc::new(Null));
-        let child = self.fork(move |mut shell| {
+        let child = self.fork(list.to_string().len(), move |mut shell| {
             Box::pin(async move {
                 shell.and_or(&list, true).await;
                 shell.exit_trap().await;
@@ -204,12 +215,14 @@ impl Shell {
     }
 
     /// Starts a copy of this shell as a child process.
-    pub(super) fn fork<F>(&self, run: F) -> Option<Process>
+    /// `text` is how long what it runs is as text.
+    pub(super) fn fork<F>(&self, text: usize, run: F) -> Option<Process>
     where
         F: FnOnce(Shell) -> BoxFuture<'static, Code> + Send + 'static,
     {
+        let held = self.hold_copy(text)?;
         let copy = self.clone();
-        self.launch(self.process.args(), self.process.env(), Box::new(move |process| run(copy.subshell(process))))
+        self.launch(self.process.args(), self.process.env(), Box::new(move |process| run(copy.subshell(process, held))))
     }
 
     async fn and_or(&mut self, list: &AndOrList, last: bool) -> Flow {
@@ -286,7 +299,7 @@ impl Shell {
                 self.process.set_descriptor(1, out.clone());
             }
             let command = command.clone();
-            let child = self.fork(move |mut shell| {
+            let child = self.fork(command.to_string().len(), move |mut shell| {
                 Box::pin(async move {
                     shell.command(&command, true).await;
                     shell.exit_trap().await;
@@ -322,17 +335,21 @@ impl Shell {
             if self.options.noexec {
                 return Flow::Next;
             }
-            match command {
+            let before = self.expanded;
+            let flow = match command {
                 Command::Simple(simple) => self.simple(simple, last).await,
                 Command::Compound(compound, redirects) => {
                     let last = last && self.traps.values().all(String::is_empty);
                     self.with_redirects(compound, redirects.as_ref(), last).await
                 }
-                Command::Function(definition) => {
-                    self.functions.insert(definition.fname.value.clone(), Arc::new(definition.body.clone()));
-                    self.status = 0;
-                    Flow::Next
-                }
+                Command::Function(definition) => match self.defined(&definition.body) {
+                    Ok(function) => {
+                        self.functions.insert(definition.fname.value.clone(), Arc::new(function));
+                        self.status = 0;
+                        Flow::Next
+                    }
+                    Err(error) => self.fatal(error).await,
+                },
                 Command::ExtendedTest(test, redirects) => {
                     let none = Vec::new();
                     let saved = match self.redirect(redirects.as_ref().map_or(&none, |r| &r.0)).await {
@@ -340,6 +357,7 @@ impl Shell {
                         Err(error) => {
                             self.complain(error).await;
                             self.status = 1;
+                            self.expanded = before;
                             return Flow::Next;
                         }
                     };
@@ -354,6 +372,11 @@ impl Shell {
                     }
                     Flow::Next
                 }
+            };
+            self.expanded = before;
+            match self.account() {
+                Err(error) if flow != Flow::Exit => self.fatal(error).await,
+                _ => flow,
             }
         })
     }
@@ -388,7 +411,7 @@ impl Shell {
             }
             CompoundCommand::Subshell(subshell) => {
                 let list = subshell.list.clone();
-                let child = self.fork(move |mut shell| {
+                let child = self.fork(list.to_string().len(), move |mut shell| {
                     Box::pin(async move {
                         shell.list(&list, true).await;
                         shell.exit_trap().await;

@@ -9,10 +9,10 @@ use brush_parser::{
 };
 use futures_util::future::BoxFuture;
 
-use super::{DEPTH_LIMIT, FIELD_LIMIT, SUBSTITUTION_LIMIT, pattern::matches, state::Shell, syntax};
+use super::{DEPTH_LIMIT, EXPANSION_LIMIT, FIELD_LIMIT, SUBSTITUTION_LIMIT, pattern::matches, state::Shell, syntax};
 use crate::{
     applets,
-    os::pipe::{pipe, read_all},
+    os::{OpenFile, pipe::pipe},
 };
 
 /// A piece of an expanded word.
@@ -26,6 +26,16 @@ enum Part {
     Expanded(String),
     /// A field ends here: between the parameters of `"$@"`.
     Break,
+}
+
+impl Part {
+    /// Bytes of its text.
+    fn size(&self) -> usize {
+        match self {
+            Self::Quoted(text) | Self::Literal(text) | Self::Expanded(text) => text.len(),
+            Self::Break => 0,
+        }
+    }
 }
 
 /// An expanded field, as text and as a pattern with what was quoted escaped.
@@ -69,12 +79,14 @@ impl Shell {
         let mut all = Vec::new();
         for word in words {
             let parts = self.parts(&word.value, false).await?;
-            for field in self.split(parts) {
+            let before = all.len();
+            for field in self.split(parts)? {
                 self.path_names(field, &mut all)?;
             }
             if all.len() > FIELD_LIMIT {
                 return Err("argument list too long".to_owned());
             }
+            self.expand_by((all.len() - before) * size_of::<String>())?;
         }
         Ok(all)
     }
@@ -116,6 +128,7 @@ impl Shell {
         parts: &'a mut Vec<Part>,
     ) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
+            let before = parts.len();
             let expanded = |text: String| if quoted { Part::Quoted(text) } else { Part::Expanded(text) };
             match piece {
                 WordPiece::Text(text) => parts.push(if quoted { Part::Quoted(text) } else { Part::Literal(text) }),
@@ -154,7 +167,8 @@ impl Shell {
                 }
                 WordPiece::ParameterExpansion(expression) => self.parameter(expression, quoted, parts).await?,
             }
-            Ok(())
+            let grown = parts.get(before..).unwrap_or_default();
+            self.expand_by(grown.iter().map(Part::size).sum())
         })
     }
 
@@ -250,7 +264,7 @@ impl Shell {
                 let value = self.value_of(&parameter).unwrap_or_default();
                 let pattern = self.pattern(&pattern).await?;
                 let with = join(self.parts(&replacement.unwrap_or_default(), true).await?).text;
-                parts.push(expanded(replaced(&value, &pattern, &with, &match_kind)));
+                parts.push(expanded(replaced(&value, &pattern, &with, &match_kind)?));
             }
             _ => return Err("syntax error: bad substitution".to_owned()),
         }
@@ -347,27 +361,46 @@ impl Shell {
         let saved = self.process.descriptor(1).ok();
         self.process.set_descriptor(1, writer);
         let script = script.to_owned();
-        let child = self.fork(move |mut shell| Box::pin(async move { shell.run_script(&script, false).await }));
+        let child = self.fork(0, move |mut shell| Box::pin(async move { shell.run_script(&script, false).await }));
         match saved {
             Some(file) => self.process.set_descriptor(1, file),
             None => self.process.close(1),
         }
         let child = child.ok_or_else(|| "can't fork: Resource temporarily unavailable".to_owned())?;
-        let output = read_all(&*reader, SUBSTITUTION_LIMIT).await;
+        let output = self.collect(&*reader).await;
         drop(reader);
         self.status = self.reap(&child).await;
         self.substituted = Some(self.status);
-        let output = output.map_err(|e| e.to_string())?;
+        let output = output?;
         let mut text = String::from_utf8_lossy(&output).replace('\0', "");
         text.truncate(text.trim_end_matches('\n').len());
         Ok(text)
     }
 
-    fn split(&self, parts: Vec<Part>) -> Vec<Field> {
+    /// What a substitution writes; it is held while it grows.
+    async fn collect(&self, file: &dyn OpenFile) -> Result<Vec<u8>, String> {
+        let held = self.hold(0)?;
+        let mut all = Vec::new();
+        loop {
+            let chunk = file.read(64 * 1024).await.map_err(|e| e.to_string())?;
+            if chunk.is_empty() {
+                return Ok(all);
+            }
+            all.extend_from_slice(&chunk);
+            if all.len() > SUBSTITUTION_LIMIT || !held.resize(all.len()) {
+                return Err("out of memory".to_owned());
+            }
+        }
+    }
+
+    fn split(&self, parts: Vec<Part>) -> Result<Vec<Field>, String> {
         let ifs = self.get("IFS").unwrap_or_else(|| " \t\n".to_owned());
         let mut fields = Vec::new();
         let mut field = Field::default();
         for part in parts {
+            if fields.len() > FIELD_LIMIT {
+                return Err("argument list too long".to_owned());
+            }
             match part {
                 Part::Quoted(text) => field.quoted(&text),
                 Part::Literal(text) => field.open(&text),
@@ -378,6 +411,9 @@ impl Shell {
                 Part::Expanded(text) => {
                     let mut after_separator = false;
                     for c in text.chars() {
+                        if fields.len() > FIELD_LIMIT {
+                            return Err("argument list too long".to_owned());
+                        }
                         if !ifs.contains(c) {
                             after_separator = false;
                             field.open(c.encode_utf8(&mut [0; 4]));
@@ -399,7 +435,7 @@ impl Shell {
         if field.real {
             fields.push(field);
         }
-        fields
+        Ok(fields)
     }
 }
 
@@ -457,12 +493,12 @@ fn unbackquote(script: &str) -> String {
 }
 
 /// A value with what matches the pattern replaced: once, everywhere, or at one of its ends; the longest match each time.
-fn replaced(value: &str, pattern: &str, with: &str, kind: &SubstringMatchKind) -> String {
+fn replaced(value: &str, pattern: &str, with: &str, kind: &SubstringMatchKind) -> Result<String, String> {
     let ends: Vec<usize> = value.char_indices().map(|(i, _)| i).chain([value.len()]).collect();
     let longest = |from: usize| {
         ends.iter().rev().copied().take_while(|to| *to > from).find(|to| matches(pattern, &value[from..*to]))
     };
-    match kind {
+    Ok(match kind {
         SubstringMatchKind::Prefix => match longest(0) {
             Some(to) => format!("{with}{}", &value[to..]),
             None => value.to_owned(),
@@ -478,6 +514,9 @@ fn replaced(value: &str, pattern: &str, with: &str, kind: &SubstringMatchKind) -
                 match longest(at) {
                     Some(to) => {
                         text.push_str(with);
+                        if text.len() > EXPANSION_LIMIT {
+                            return Err("out of memory".to_owned());
+                        }
                         at = to;
                         if matches!(kind, SubstringMatchKind::FirstOccurrence) {
                             break;
@@ -491,7 +530,7 @@ fn replaced(value: &str, pattern: &str, with: &str, kind: &SubstringMatchKind) -
             }
             text + &value[at..]
         }
-    }
+    })
 }
 
 fn substring(value: &[char], offset: i64, length: Option<i64>) -> String {

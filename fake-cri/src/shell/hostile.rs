@@ -1,6 +1,11 @@
 //! Scripts that nobody would write, run to an end: what fuzzers and tests call. Whatever the bytes are, it returns.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use world::{Files, Tasks, sim};
 
@@ -134,11 +139,25 @@ pub const FRAGMENTS: &[&str] = &[
     "\u{7f}",
 ];
 
-/// Runs a script as `sh -c` in a container of its own, and kills it when it takes too long. How much it wrote.
+/// Most bytes of what a script wrote that are kept.
+const KEPT: usize = 4096;
+
+/// What came of a script.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Bytes that it wrote.
+    pub written: usize,
+    /// The first of them.
+    pub text: Vec<u8>,
+    /// Bytes that its shells still hold after all of them ended.
+    pub held: usize,
+}
+
+/// Runs a script as `sh -c` in a container of its own, and kills it when it takes too long.
 ///
 /// # Panics
 /// Where the interpreter does, or where it keeps the machine busy without time going by.
-pub fn run(script: &str) -> usize {
+pub fn run(script: &str) -> Outcome {
     let script = script.to_owned();
     let limits = sim::Limits { virtual_time: Duration::from_secs(60), real_time: Duration::from_secs(30) };
     let outcome = sim::run(1, limits, move |world, tasks: Tasks| async move {
@@ -151,10 +170,13 @@ pub fn run(script: &str) -> usize {
             Files::new(Overlay::new(rootfs::build(ImageKind::Busybox, &world.world.clock), world.world.clock.clone()));
         let root = PathBuf::from("/");
         let files = FileTree::new(Mount { at: root.clone(), files, root, read_only: false, kind: "overlay" });
-        let written = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-        let count = written.clone();
+        let outcome = Arc::new(Mutex::new(Outcome::default()));
+        let seen = outcome.clone();
         let sink: Descriptor = Arc::new(Sink(move |bytes: &[u8]| {
-            count.fetch_add(bytes.len(), std::sync::atomic::Ordering::Relaxed);
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.written += bytes.len();
+            let room = KEPT.saturating_sub(seen.text.len()).min(bytes.len());
+            seen.text.extend_from_slice(bytes.get(..room).unwrap_or_default());
             Ok(())
         }));
         let launch = Launch {
@@ -174,7 +196,12 @@ pub fn run(script: &str) -> usize {
             kernel.signal_all(Signal::KILL);
             process.wait().await;
         }
-        written.load(std::sync::atomic::Ordering::Relaxed)
+        // What it left in the background.
+        kernel.signal_all(Signal::KILL);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut outcome = outcome.lock().map(|mut seen| std::mem::take(&mut *seen)).unwrap_or_default();
+        outcome.held = kernel.memory().held();
+        outcome
     });
     outcome.unwrap_or_else(|error| panic!("the script does not end: {error}"))
 }
@@ -229,6 +256,27 @@ mod tests {
     #[case("esac continue / \nE\ngetopts ab: <<63$(( ) /0 99999999999999999999 done${x} echo   ")]
     fn greedy_scripts_end(#[case] script: &str) {
         run(script);
+    }
+
+    /// Three million bytes in `x`, not exported.
+    const LARGE: &str = "unset x; x=$(head -c 3000000 /dev/zero | tr '\\0' a); ";
+
+    #[rstest::rstest]
+    #[case::parameters("set -- a; while :; do set -- \"$*$*\"; done", "out of memory")]
+    #[case::arguments("f() { f $*$*; }; f a", "out of memory")]
+    #[case::variables("while :; do n=$((n + 1)); eval \"v$n=\\$x\"; done", "out of memory")]
+    #[case::background("while sleep 9 & do :; done", "can't fork")]
+    #[case::here_documents("f() { f <<E\n$x\nE\n}; f", "out of memory")]
+    #[case::substitutions("f() { echo $(f & sleep 9; echo $x) $(f & sleep 9); }; f & f & f & sleep 1", "can't fork")]
+    #[case::pipelines("f() { f | f | f; }; f", "can't fork")]
+    #[case::replacement("y=$(seq 100); echo ${y//1/$x}", "out of memory")]
+    #[case::environment("export x; sleep 1", "sleep: Argument list too long")]
+    #[case::one_argument("/bin/echo $x", "/bin/echo: Argument list too long")]
+    fn what_multiplies_ends_in_an_error_and_gives_all_back(#[case] script: &str, #[case] said: &str) {
+        let outcome = run(&format!("{LARGE}{script}"));
+        let text = String::from_utf8_lossy(&outcome.text).into_owned();
+        assert!(text.contains(said), "{text}");
+        assert_eq!(outcome.held, 0, "held after the end");
     }
 
     proptest! {

@@ -9,18 +9,22 @@ use brush_parser::ast::{IoFileRedirectKind as Kind, IoFileRedirectTarget as Targ
 use world::files::FileKind;
 
 use super::state::Shell;
-use crate::os::{Descriptor, Errno, OpenFile, OpenMode, pipe::Null};
+use crate::os::{Descriptor, Errno, Held, OpenFile, OpenMode, pipe::Null};
 
 /// Descriptors as they were, to be put back in reverse.
 pub(super) type Saved = Vec<(u32, Option<Descriptor>)>;
 
 /// A here-document, open for reading.
 #[derive(Debug)]
-struct Text(Mutex<(Vec<u8>, usize)>);
+struct Text {
+    /// The text, and how much of it was read.
+    state: Mutex<(Vec<u8>, usize)>,
+    _held: Held,
+}
 
 impl OpenFile for Text {
     fn read(&self, max: usize) -> BoxFuture<'_, Result<Vec<u8>, Errno>> {
-        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (bytes, from) = &mut *text;
         let chunk = bytes[*from..bytes.len().min(*from + max)].to_vec();
         *from += chunk.len();
@@ -99,14 +103,12 @@ impl Shell {
                     document.doc.value.clone()
                 };
                 let number = number.map_or(Ok(0), u32::try_from).map_err(|_| "bad fd number".to_owned())?;
-                self.here(number, &text, saved);
-                Ok(())
+                self.here(number, text, saved)
             }
             IoRedirect::HereString(number, word) => {
                 let text = self.text(&word.value).await? + "\n";
                 let number = number.map_or(Ok(0), u32::try_from).map_err(|_| "bad fd number".to_owned())?;
-                self.here(number, &text, saved);
-                Ok(())
+                self.here(number, text, saved)
             }
             IoRedirect::OutputAndError(word, append) => {
                 let name = self.text(&word.value).await?;
@@ -118,9 +120,10 @@ impl Shell {
         }
     }
 
-    fn here(&self, number: u32, text: &str, saved: &mut Saved) {
-        let document = Text(Mutex::new((text.as_bytes().to_vec(), 0)));
+    fn here(&self, number: u32, text: String, saved: &mut Saved) -> Result<(), String> {
+        let document = Text { _held: self.hold(text.len())?, state: Mutex::new((text.into_bytes(), 0)) };
         self.put(number, Some(Arc::new(document)), saved);
+        Ok(())
     }
 
     fn duplicate(&self, number: u32, source: &str, saved: &mut Saved) -> Result<(), String> {

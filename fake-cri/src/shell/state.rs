@@ -8,10 +8,8 @@ use std::{
     },
 };
 
-use brush_parser::ast::FunctionBody;
-
-use super::{jobs::Jobs, options::Options};
-use crate::os::{Code, Disposition, Exit, Launch, Process, Program, Signal};
+use super::{jobs::Jobs, memory::Function, options::Options};
+use crate::os::{Code, Disposition, Exit, Held, Launch, Process, Program, Signal};
 
 /// A variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +26,7 @@ pub(super) struct Shell {
     pub name: String,
     pub variables: BTreeMap<String, Variable>,
     pub parameters: Vec<String>,
-    pub functions: BTreeMap<String, Arc<FunctionBody>>,
+    pub functions: BTreeMap<String, Arc<Function>>,
     /// Signal, or `None` for EXIT, to action.
     pub traps: BTreeMap<Option<Signal>, String>,
     pub status: Code,
@@ -64,6 +62,10 @@ pub(super) struct Shell {
     pub random: Arc<AtomicU32>,
     /// The builtin that runs, for its errors.
     pub builtin: Option<&'static str>,
+    /// What it holds of the kernel's memory.
+    pub held: Arc<Held>,
+    /// Bytes that the commands that run have expanded to.
+    pub expanded: usize,
 }
 
 /// What follows a command.
@@ -101,6 +103,7 @@ impl Shell {
         default("PWD", process.cwd());
         default("PPID", process.parent().to_string());
         let main_pid = process.pid();
+        let held = Arc::new(process.kernel().memory().nothing());
         Self {
             process,
             name,
@@ -128,6 +131,8 @@ impl Shell {
             from_file: false,
             random: Arc::default(),
             builtin: None,
+            held,
+            expanded: 0,
         }
     }
 
@@ -189,8 +194,16 @@ impl Shell {
         self.process.err(format!("sh: {text}\n")).await;
     }
 
-    /// Starts a child process.
+    /// Starts a child process. `None` if there are too many processes, or no memory for it.
     pub fn launch(&self, args: Vec<String>, env: BTreeMap<String, String>, program: Program) -> Option<Process> {
+        let held = self.hold_for_child(&args, &env)?;
+        let program: Program = Box::new(move |process| {
+            Box::pin(async move {
+                let code = program(process).await;
+                drop(held);
+                code
+            })
+        });
         let launch = Launch { env, ..Launch::child(&self.process, args) };
         self.process.kernel().clone().launch(Some(&self.process), launch, program)
     }
@@ -215,9 +228,11 @@ impl Shell {
     }
 
     /// A copy for a subshell that runs as `process`: traps that do something are gone, ignored signals stay ignored.
-    pub fn subshell(&self, process: Process) -> Self {
+    pub fn subshell(&self, process: Process, held: Held) -> Self {
         let mut copy = self.clone();
         copy.process = process;
+        copy.held = Arc::new(held);
+        copy.expanded = 0;
         copy.traps.retain(|signal, action| signal.is_some() && action.is_empty());
         copy.depth += 1;
         copy.interactive = false;
