@@ -15,8 +15,9 @@ use crate::{
     corpus::{self, CorpusError, Shelf},
     coverage,
     format::{self, Scenario, TargetKind, length::Length},
+    play::Ending,
     report::{Report, Totals, junit::junit},
-    run::{Options, SLACK, run_all},
+    run::{Options, SLACK, run_all, run_one},
 };
 
 mod explain;
@@ -106,10 +107,17 @@ struct Run {
     /// many; against a runtime that runs already one.
     #[arg(long, short, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// Plays what did not hold once more, by itself, for `--target process`: many kubelets on a busy machine disturb each other, and only
+    /// what fails again is the kubelet's doing. What holds only then is counted apart.
+    #[arg(long)]
+    again_alone: bool,
 }
 
 /// How many scenarios that mostly wait one processor can carry.
 const WAITING: NonZeroUsize = NonZeroUsize::new(6).expect("six is not nothing");
+
+/// After how many more scenarios a failure is shown once more at the end.
+const SCREEN: usize = 10;
 
 /// What the surroundings of the command line are.
 pub struct Surroundings<'a> {
@@ -227,10 +235,23 @@ impl Run {
         let report = Report { styled: around.styled, target: self.target, wall_times: true, embedded };
         let started = Instant::now();
         let (mut totals, mut results, mut failed) = (Totals::default(), Vec::new(), None);
+        // What did not hold, if so much came after it that nobody sees it any more.
+        let (mut unheld, mut since) = (String::new(), 0usize);
+        let mut again = Vec::new();
         run_all(&scenarios, &options, |result| {
-            totals.add(&result);
+            let text = report.result(&result);
+            let trouble = result.outcome.end.is_trouble();
+            if trouble {
+                unheld.push_str(&text);
+            }
+            if trouble && self.again_alone {
+                again.push(result.scenario.clone());
+            } else {
+                totals.add(&result);
+            }
+            since += usize::from(!unheld.is_empty());
             let mut show = || {
-                around.out.write_all(report.result(&result).as_bytes())?;
+                around.out.write_all(text.as_bytes())?;
                 around.out.flush()?;
                 match &self.trace {
                     Some(folder) => write_trace(&files, folder, &result),
@@ -246,6 +267,20 @@ impl Run {
         });
         if let Some(error) = failed {
             return Err(error);
+        }
+        if !unheld.is_empty() && since > SCREEN {
+            write!(around.out, "\nwhat did not hold:\n{unheld}\n")?;
+        }
+        let alone = Options { jobs: NonZeroUsize::MIN, ..options };
+        for scenario in &again {
+            let result = run_one(scenario, &alone);
+            totals.add(&result);
+            totals.only_alone += usize::from(result.outcome.end == Ending::Passed);
+            write!(around.out, "once more, by itself: {}", report.result(&result))?;
+            around.out.flush()?;
+            if let Some(first) = results.iter_mut().find(|first| first.scenario.id == result.scenario.id) {
+                *first = result;
+            }
         }
         around.out.write_all(report.summary(&totals, started.elapsed()).as_bytes())?;
         if let Some(path) = &self.junit {

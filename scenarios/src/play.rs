@@ -40,6 +40,13 @@ pub enum Ending {
     Skipped(String),
 }
 
+impl Ending {
+    /// Whether somebody has to look at it.
+    pub fn is_trouble(&self) -> bool {
+        !matches!(self, Self::Passed | Self::Skipped(_))
+    }
+}
+
 /// A step that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {

@@ -42,6 +42,8 @@ pub struct Report {
 pub struct Totals {
     /// Passed.
     pub passed: usize,
+    /// Passed, but only when nothing was played beside them.
+    pub only_alone: usize,
     /// Failed.
     pub failed: usize,
     /// Wrong scenarios.
@@ -176,6 +178,7 @@ impl Report {
                 parts.push(self.paint(style, &format!("{n} {word}")));
             }
         };
+        part(totals.only_alone, "of them only by themselves", YELLOW);
         part(totals.failed, "failed", RED);
         part(totals.wrong, "wrong", RED);
         part(totals.broken, "broken", RED);
