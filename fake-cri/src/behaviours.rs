@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, sleep_until},
+};
 
 use crate::{
     duration::Span,
@@ -230,8 +233,9 @@ impl Behaviour {
     }
 }
 
-/// Plays a [`Run`] as the first process of a container. `termination_path` is where its termination log is mounted.
-pub async fn play(process: Process, run: Run, termination_path: String) -> Code {
+/// Plays a [`Run`] as the first process of a container. `termination_path` is where its termination log is mounted. `listening` is told once
+/// it listens on all its ports.
+pub async fn play(process: Process, run: Run, termination_path: String, listening: oneshot::Sender<()>) -> Code {
     let started = Instant::now();
     for signal in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP] {
         process.set_disposition(signal, if run.ignore_term { Disposition::Ignore } else { Disposition::Handle });
@@ -242,6 +246,8 @@ pub async fn play(process: Process, run: Run, termination_path: String) -> Code 
     for port in ports {
         let rules: Vec<HttpRule> = run.http.iter().filter(|rule| rule.port == port).cloned().collect();
         let tls = rules.iter().any(|rule| rule.tls).then(Tls::server);
+        // A port that cannot be had is one that nobody answers on.
+        let Ok(listener) = process.listen(port).await else { continue };
         let server = process.clone();
         let answer: servers::Answer = Arc::new(move |path| {
             let since = started.elapsed();
@@ -255,10 +261,11 @@ pub async fn play(process: Process, run: Run, termination_path: String) -> Code 
                 None => (503, "text/plain", Vec::new()),
             }
         });
-        drop(tasks.spawn("http", async move { servers::serve(&server, port, answer, tls).await }));
+        drop(tasks.spawn("http", async move { servers::serve_on(listener, &server, answer, tls).await }));
     }
     let ports: std::collections::BTreeSet<u16> = run.grpc.iter().map(|rule| rule.port).collect();
     for port in ports {
+        let Ok(listener) = process.listen(port).await else { continue };
         let rules: Vec<GrpcRule> = run.grpc.iter().filter(|rule| rule.port == port).cloned().collect();
         let health: health::Health = Arc::new(move |service| {
             let since = started.elapsed();
@@ -270,22 +277,21 @@ pub async fn play(process: Process, run: Run, termination_path: String) -> Code 
             rule.map(|rule| rule.serves)
         });
         let server = process.clone();
-        drop(tasks.spawn("grpc", async move { health::serve(&server, port, health).await }));
+        drop(tasks.spawn("grpc", async move { health::serve_on(listener, &server, health).await }));
     }
     for port in run.tcp.iter().copied() {
-        let server = process.clone();
+        let Ok(mut listener) = process.listen(port).await else { continue };
         drop(tasks.spawn("tcp", async move {
             let mut held = Vec::new();
-            if let Ok(mut listener) = server.kernel().surroundings().listen(port, &server.credentials()).await {
-                while let Ok(conn) = listener.accept().await {
-                    held.push(conn);
-                    if held.len() > 64 {
-                        held.remove(0);
-                    }
+            while let Ok(conn) = listener.accept().await {
+                held.push(conn);
+                if held.len() > 64 {
+                    held.remove(0);
                 }
             }
         }));
     }
+    let _ = listening.send(());
     let writer = process.clone();
     let logs = run.logs.clone();
     let logging = async move {

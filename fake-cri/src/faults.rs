@@ -42,7 +42,8 @@ pub struct Fault {
     /// Terms: `ok`, `error [CODE] [text]` (before the effect), `fail [CODE] [text]` (after the effect), `delay D` (before), `late D` (after),
     /// `lost` (effect done, no reply ever), `hang` (no effect, no reply), `cut` (the connection breaks), `twice` (the effect twice over, as of a
     /// message delivered twice); of lists `stale` (the answer before), `shuffled`, `missing` (an item, drawn, is left out); of PullImage `half`
-    /// (fails half way) and `full` (fails for want of room; what came stays on the disk).
+    /// (fails half way) and `full` (fails for want of room; what came stays on the disk); of a CNI plugin's DEL, `cni.bridge.DEL`, `leak` (says
+    /// that it is done and has done nothing).
     #[serde(rename = "do")]
     pub script: String,
 }
@@ -78,6 +79,8 @@ pub enum Action {
     Half,
     /// A pull that fills the disk.
     Full,
+    /// A plugin that says it has cleaned up and has not.
+    Leak,
 }
 
 /// A term of a script: how often, and what.
@@ -110,9 +113,9 @@ fn code(text: &str) -> Option<Code> {
 }
 
 /// What a term of a script can say.
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 15] = [
     "ok", "error", "fail", "delay", "late", "lost", "hang", "cut", "twice", "stale", "shuffled", "missing", "half",
-    "full",
+    "full", "leak",
 ];
 
 /// Reads a script; the error says which term is wrong and why.
@@ -161,6 +164,7 @@ fn parse(script: &str) -> Result<VecDeque<Term>, String> {
             "missing" => Action::Missing,
             "half" => Action::Half,
             "full" => Action::Full,
+            "leak" => Action::Leak,
             other => {
                 return Err(format!("{other:?} is not something that can go wrong: write one of {}", VERBS.join(", ")));
             }
@@ -185,6 +189,9 @@ fn check(fault: &Fault, terms: &VecDeque<Term>) -> Result<(), String> {
                     "{:?}: stale, shuffled and missing happen to lists, not to {}",
                     fault.script, fault.rpc
                 ));
+            }
+            Action::Leak if !fault.rpc.starts_with("cni.") || !fault.rpc.ends_with(['L', '*']) => {
+                return Err(format!("{:?}: a leak happens to DEL of CNI plugins, not to {}", fault.script, fault.rpc));
             }
             _ => {}
         }
@@ -311,6 +318,7 @@ impl Action {
             Self::Shuffled => "shuffled".to_owned(),
             Self::Missing => "missing".to_owned(),
             Self::Half => "half".to_owned(),
+            Self::Leak => "leak".to_owned(),
             Self::Full => "full".to_owned(),
         })
     }

@@ -15,6 +15,19 @@ struct Books {
 /// Most violations remembered.
 const LIMIT: usize = 1000;
 
+/// Something that is open as long as this is there.
+pub(crate) struct Held<'a> {
+    ledger: &'a Ledger,
+    kind: &'static str,
+    id: String,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.ledger.closed(self.kind, &self.id);
+    }
+}
+
 /// The books of one runtime.
 #[derive(Debug, Default)]
 pub struct Ledger(Mutex<Books>);
@@ -36,6 +49,19 @@ impl Ledger {
     /// It is gone again.
     pub(crate) fn closed(&self, kind: &'static str, id: &str) {
         self.lock().open.remove(&(kind, id.to_owned()));
+    }
+
+    /// Open things of a kind whose name starts so.
+    pub(crate) fn open_from(&self, kind: &'static str, start: &str) -> Vec<String> {
+        let books = self.lock();
+        let from = books.open.range((kind, start.to_owned())..);
+        from.take_while(|(k, id)| *k == kind && id.starts_with(start)).map(|(_, id)| id.clone()).collect()
+    }
+
+    /// Open until what is given back is dropped.
+    pub(crate) fn hold<'a>(&'a self, kind: &'static str, id: String) -> Held<'a> {
+        self.opened(kind, &id);
+        Held { ledger: self, kind, id }
     }
 
     /// Everything is gone: the node was wiped.

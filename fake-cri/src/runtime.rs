@@ -225,7 +225,7 @@ impl Runtime {
             std::mem::take(&mut state.containers).into_keys().collect()
         };
         for id in gone {
-            self.ledger.closed("process", &id);
+            self.close_books(&id);
             self.ledger.closed("container", &id);
         }
         self.truth.tell(|| Fact::PowerLost { containers_forgotten: true, sandboxes_forgotten: false });
@@ -244,7 +244,7 @@ impl Runtime {
                 container.exit_code = 255;
                 container.reason = "Unknown".to_owned();
                 container.finished_at = now;
-                self.ledger.closed("process", &container.id);
+                self.close_books(&container.id);
             }
             container.log.close();
         }

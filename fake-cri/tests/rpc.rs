@@ -146,7 +146,7 @@ fn names_are_reserved_while_they_exist() {
         b.runtime.remove_pod_sandbox(v1::RemovePodSandboxRequest { pod_sandbox_id: id }).await.expect("remove");
         b.runtime.run_pod_sandbox(again).await.expect("free again");
         let leaks = b.fake.ledger().leaks();
-        assert_eq!(leaks.len(), 2, "only the new sandbox and its network: {leaks:?}");
+        assert_eq!(leaks.len(), 3, "only the new sandbox, its network and its address: {leaks:?}");
     });
 }
 
@@ -443,5 +443,22 @@ fn lists_longer_than_four_megabytes_arrive_whole_or_in_pieces() {
             found += piece.containers.len();
         }
         assert_eq!(found, 60);
+    });
+}
+
+#[test]
+fn what_a_behaviour_serves_is_served_once_it_has_started() {
+    let run = serde_json::json!({ "http": [{ "port": 8080 }], "tcp": [9000] });
+    let run: Run = serde_json::from_value(run).expect("a behaviour");
+    let rule = Behaviour { run, ..Behaviour::default() };
+    with(Config { behaviours: vec![rule], ..Config::default() }, async |b| {
+        let sandbox = b.sandbox("web").await;
+        let look = v1::PodSandboxStatusRequest { pod_sandbox_id: sandbox.clone(), verbose: false };
+        let status = b.runtime.pod_sandbox_status(look).await.expect("known").into_inner().status.expect("a status");
+        let host = status.network.expect("a network").ip;
+        b.run(&sandbox, "main", &["sleep", "1000"]).await;
+        for port in [8080, 9000] {
+            b.sim.world.net.dial(&world::net::Address::tcp(host.clone(), port)).await.expect("somebody listens");
+        }
     });
 }

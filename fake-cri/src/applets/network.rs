@@ -77,7 +77,7 @@ pub(super) async fn nc(process: Process) -> Code {
             process.err("nc: bad port\n").await;
             return 1;
         };
-        let mut listener = match around.listen(port, &process.credentials()).await {
+        let mut listener = match process.listen(port).await {
             Ok(listener) => listener,
             Err(error) => {
                 process.err(format!("nc: bind: {}\n", Errno::from(error))).await;
@@ -281,7 +281,7 @@ async fn serve_files(process: Process) -> Code {
             Ok(body) => (200, "text/html", body),
             Err(_) => (404, "text/html", b"<HTML><HEAD><TITLE>404 Not Found</TITLE></HEAD>\n<BODY><H1>404 Not Found</H1>\nThe requested URL was not found\n</BODY></HTML>\n".to_vec()),
         }
-    }), None)
+    }))
     .await;
     match result {
         Ok(never) => never,

@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use world::{Files, Programs, programs::Invocation};
 
 use super::{Command, Error, NetworkResult, Request, code, configuration::NetworkConfig, plugins, version};
-use crate::faults::{Call, Faults};
+use crate::faults::{Action, Call, Faults};
 
 /// Longest answer of a plugin, and longest result kept.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
@@ -106,6 +106,9 @@ impl Libcni {
         let rpc = format!("cni.{kind}.{}", command.name());
         let action = self.faults.decide(&Call { rpc: &rpc, pod: Some(&attachment.pod), ..Call::default() });
         action.before().await.map_err(|s| injected(&s))?;
+        if action == Action::Leak && command == Command::Del {
+            return Ok(None);
+        }
         let request = Request {
             command,
             container_id: attachment.container_id.clone(),

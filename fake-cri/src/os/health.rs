@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use prost::Message as _;
 use world::Tasks;
 
-use super::{Code, Process};
+use super::{Code, Process, surroundings::PodListener};
 
 /// The one method.
 const CHECK: &str = "/grpc.health.v1.Health/Check";
@@ -63,9 +63,8 @@ where
 /// Serves on a port of the pod until the process ends.
 ///
 /// # Errors
-/// The port cannot be had.
-pub async fn serve(process: &Process, port: u16, health: Health) -> io::Result<Code> {
-    let mut listener = process.kernel().surroundings().listen(port, &process.credentials()).await?;
+/// No more connections can be had.
+pub async fn serve_on(mut listener: PodListener, process: &Process, health: Health) -> io::Result<Code> {
     let tasks = process.kernel().tasks().child("grpc");
     let _ended = tasks.token().drop_guard();
     loop {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt,
+    fmt, io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU32, Ordering},
@@ -15,6 +15,7 @@ use super::{
     Confinement, Descriptor, Disposition, Errno, Exit, FileTree, Kernel, Pid, Signal,
     capability::{Capabilities, Capability},
     seccomp::Verdict,
+    surroundings::PodListener,
 };
 
 /// Who a process acts as.
@@ -227,6 +228,14 @@ impl Process {
     /// Changes them, for it and for what it starts.
     pub fn set_umask(&self, umask: u32) {
         self.state().umask = umask & 0o777;
+    }
+
+    /// Listens on a port of its pod.
+    ///
+    /// # Errors
+    /// `PermissionDenied` for a low port without the capability; whatever the network says.
+    pub async fn listen(&self, port: u16) -> io::Result<PodListener> {
+        self.kernel().surroundings().listen(port, &self.credentials()).await
     }
 
     /// Who it acts as.

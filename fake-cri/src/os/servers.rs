@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use world::net::Conn;
 
-use super::{Code, Disposition, Process, Program, Signal, tls::Tls};
+use super::{Code, Disposition, Process, Program, Signal, surroundings::PodListener, tls::Tls};
 
 /// The page that a fresh nginx shows.
 pub const NGINX_PAGE: &str = "<!DOCTYPE html>\n<html>\n<head>\n<title>Welcome to nginx!</title>\n</head>\n<body>\n<h1>Welcome to nginx!</h1>\n\
@@ -99,7 +99,7 @@ async fn serve_until(process: Process, port: u16, answer: Answer, name: &str, si
     for signal in signals {
         process.set_disposition(*signal, Disposition::Handle);
     }
-    let serving = serve(&process, port, answer, None);
+    let serving = serve(&process, port, answer);
     tokio::select! {
         biased;
         _ = until_signal(&process, signals) => 0,
@@ -115,10 +115,18 @@ async fn serve_until(process: Process, port: u16, answer: Answer, name: &str, si
 }
 
 /// Serves HTTP/1.1 on a port of the pod until the process ends. An error if the port cannot be had.
-/// With `tls` it is HTTPS.
-pub async fn serve(process: &Process, port: u16, answer: Answer, tls: Option<Tls>) -> io::Result<Code> {
-    let around = process.kernel().surroundings();
-    let mut listener = around.listen(port, &process.credentials()).await?;
+pub async fn serve(process: &Process, port: u16, answer: Answer) -> io::Result<Code> {
+    let listener = process.listen(port).await?;
+    serve_on(listener, process, answer, None).await
+}
+
+/// Serves HTTP/1.1 on what is listened on already. With `tls` it is HTTPS.
+pub async fn serve_on(
+    mut listener: PodListener,
+    process: &Process,
+    answer: Answer,
+    tls: Option<Tls>,
+) -> io::Result<Code> {
     let tasks = process.kernel().tasks().child("http");
     let _ended = tasks.token().drop_guard();
     loop {

@@ -16,6 +16,9 @@ use crate::{
     truth::Fact,
 };
 
+/// What the ledger has open of a container that runs: its first process, its mounts, its log file.
+const OF_RUNNING: [&str; 3] = ["process", "mounts", "log file"];
+
 impl Runtime {
     /// CreateContainer.
     pub(crate) async fn create_container(
@@ -211,7 +214,9 @@ impl Runtime {
                     held.tree = Some(started.tree);
                     held.user = (self.config.personality != Personality::Containerd16).then_some(started.user);
                 }
-                self.ledger.opened("process", &container.id);
+                for kind in OF_RUNNING {
+                    self.ledger.opened(kind, &container.id);
+                }
                 self.truth.tell(|| Fact::ContainerStarted { id: container.id.clone() });
                 self.announce(&container.id, ContainerEventType::ContainerStartedEvent, &container.sandbox);
                 let runtime = self.clone();
@@ -275,9 +280,16 @@ impl Runtime {
             .to_owned();
             held.sandbox.clone()
         };
-        self.ledger.closed("process", id);
+        self.close_books(id);
         self.truth.tell(|| Fact::ContainerExited { id: id.to_owned(), code: exit.code() });
         self.announce(id, ContainerEventType::ContainerStoppedEvent, &sandbox);
+    }
+
+    /// Notes that a container does not run any more.
+    pub(super) fn close_books(&self, id: &str) {
+        for kind in OF_RUNNING {
+            self.ledger.closed(kind, id);
+        }
     }
 
     /// Waits until a container does not run any more.

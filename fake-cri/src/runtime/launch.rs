@@ -187,8 +187,12 @@ impl Runtime {
         if let Some(run) = run {
             let path = container.config.annotations.get("io.kubernetes.container.terminationMessagePath").cloned();
             let path = path.unwrap_or_else(|| "/dev/termination-log".to_owned());
-            let program: Program = Box::new(move |p| Box::pin(play(p, run, path)));
+            let (listens, listening) = oneshot::channel();
+            let program: Program = Box::new(move |p| Box::pin(play(p, run, path, listens)));
             let process = kernel.launch(None, launch, program).ok_or("resource temporarily unavailable")?;
+            // What a behaviour serves it serves from the start: whoever asks right after StartContainer's reply is answered. An error says
+            // that it ended at once.
+            let _ = listening.await;
             return Ok(Started { process, kernel, tree, user });
         }
         let (found, answer) = oneshot::channel();

@@ -74,10 +74,18 @@ impl Network {
         Ok(Self { cni, loopback, pods })
     }
 
+    fn books(&self) -> PathBuf {
+        Path::new(STATE).join("networks").join(&self.pods.name)
+    }
+
+    /// Whether an address is taken.
+    fn is_taken(&self, ip: &str) -> bool {
+        self.cni.files.exists(&self.books().join(ip))
+    }
+
     /// Addresses that are taken, with the sandboxes that hold them.
     pub(super) fn taken(&self) -> Vec<(IpAddr, String)> {
-        let directory = Path::new(STATE).join("networks").join(&self.pods.name);
-        let taken = HostLocal::taken(&self.cni.files, &directory).into_iter();
+        let taken = HostLocal::taken(&self.cni.files, &self.books()).into_iter();
         taken.map(|(ip, holder)| (ip, holder.split('\r').next().unwrap_or_default().to_owned())).collect()
     }
 }
@@ -158,7 +166,12 @@ impl Runtime {
             Ok::<_, crate::cni::Error>(result.addresses_of("eth0"))
         };
         let failed = match attached.await {
-            Ok(ips) if !ips.is_empty() => return Ok(ips),
+            Ok(ips) if !ips.is_empty() => {
+                for ip in &ips {
+                    self.ledger.opened("address", &format!("{id} {ip}"));
+                }
+                return Ok(ips);
+            }
             Ok(_) => format!("failed to find network info for sandbox {id:?}"),
             Err(error) => self.attach_error(id, config, &error.to_string()),
         };
@@ -190,6 +203,13 @@ impl Runtime {
         match gone.await {
             Ok(()) => {
                 self.ledger.closed("network attachment", id);
+                // A plugin may say that it is done and have kept the address.
+                for held in self.ledger.open_from("address", id) {
+                    let ip = held.rsplit(' ').next().unwrap_or_default();
+                    if !self.network.is_taken(ip) {
+                        self.ledger.closed("address", &held);
+                    }
+                }
                 Ok(())
             }
             Err(error) => Err(Status::unknown(format!("failed to destroy network for sandbox \"{id}\": {error}"))),

@@ -59,15 +59,17 @@ fn respond(mut request: Request<Incoming>, streaming: &Arc<Streaming>, tasks: &T
     let Some(protocol) = agreed else { return answer };
     let upgraded = hyper::upgrade::on(&mut request);
     let streaming = streaming.clone();
-    drop(tasks.spawn(kind, upgrade(upgraded, protocol, asked, streaming)));
+    let name = format!("{kind} {token} of {}", asked.target());
+    drop(tasks.spawn(kind, upgrade(upgraded, protocol, asked, name, streaming)));
     answer
 }
 
 /// Speaks what was agreed on, to the end.
-async fn upgrade(upgraded: OnUpgrade, protocol: Protocol, asked: Asked, streaming: Arc<Streaming>) {
+async fn upgrade(upgraded: OnUpgrade, protocol: Protocol, asked: Asked, name: String, streaming: Arc<Streaming>) {
     let Ok(upgraded) = upgraded.await else { return };
     let io = TokioIo::new(upgraded);
     let runtime = streaming.runtime.clone();
+    let _open = streaming.runtime.ledger.hold("stream", name);
     match (protocol, asked) {
         (Protocol::Spdy(_), Asked::PortForward(request)) => {
             spdy::serve(io, |streams, gone| portforward::over_spdy(runtime, request, streams, gone)).await;

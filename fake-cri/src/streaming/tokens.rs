@@ -29,6 +29,17 @@ pub(crate) enum Asked {
     PortForward(v1::PortForwardRequest),
 }
 
+impl Asked {
+    /// The id of the container or sandbox that is meant.
+    pub(super) fn target(&self) -> &str {
+        match self {
+            Self::Exec(request) => &request.container_id,
+            Self::Attach(request) => &request.container_id,
+            Self::PortForward(request) => &request.pod_sandbox_id,
+        }
+    }
+}
+
 /// Tokens that nobody has used yet.
 #[derive(Debug)]
 pub(crate) struct Tokens {

@@ -87,6 +87,7 @@ fn a_pull_breaks_and_leaves_something_on_the_disk(
 #[rstest]
 #[case("Version", "half", "happen to PullImage")]
 #[case("StartContainer", "stale", "happen to lists")]
+#[case("StopContainer", "leak", "a leak happens to DEL of CNI plugins")]
 #[case("Version", "explode", "write one of ok, error")]
 fn what_cannot_happen_is_refused(#[case] rpc: &'static str, #[case] script: &'static str, #[case] why: &'static str) {
     with(Config::default(), async move |b| {
@@ -147,4 +148,96 @@ fn one_seed_has_one_journal_and_another_has_another() {
     assert!(first.contains("fail") && first.contains("shuffled"), "something went wrong");
     assert_eq!(first, journal(7));
     assert_ne!(first, journal(8));
+}
+
+/// A request that its client waits for no longer than that.
+fn impatient<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(Duration::from_secs(3));
+    request
+}
+
+#[rstest]
+#[case::effect_and_no_reply("lost", Code::Cancelled, 1)]
+#[case::neither_effect_nor_reply("hang", Code::Cancelled, 0)]
+#[case::no_connection_any_more("cut", Code::Unknown, 0)]
+#[case::an_error_before("error INTERNAL no disk", Code::Internal, 0)]
+#[case::an_error_after("fail INTERNAL no disk", Code::Internal, 1)]
+fn a_call_goes_wrong_with_or_without_its_effect(
+    #[case] what: &'static str,
+    #[case] code: Code,
+    #[case] sandboxes: usize,
+) {
+    with(Config::default(), async move |b| {
+        b.fake.set_faults(set(&[("RunPodSandbox", &format!("1x {what}, then ok"))])).expect("faults");
+        let request = v1::RunPodSandboxRequest { config: Some(Bench::sandbox_config("web", 0)), ..Default::default() };
+        let error = b.runtime.run_pod_sandbox(impatient(request)).await.unwrap_err();
+        assert_eq!(error.code(), code, "{error}");
+        let list = b.runtime.list_pod_sandbox(v1::ListPodSandboxRequest::default()).await.expect("a list").into_inner();
+        assert_eq!(list.items.len(), sandboxes, "{what}");
+        b.sandbox("other").await;
+    });
+}
+
+#[test]
+fn counts_and_sequences_are_kept_by_rule() {
+    with(Config::default(), async |b| {
+        let script = "2x error UNAVAILABLE away, 1x delay 5s, then ok";
+        b.fake.set_faults(set(&[("Version", script), ("Status", "1x ok, 1x error, then late 2s")])).expect("faults");
+        let mut seen = Vec::new();
+        for _ in 0..5 {
+            let began = tokio::time::Instant::now();
+            let code = b.runtime.version(v1::VersionRequest::default()).await.map_or_else(|e| e.code(), |_| Code::Ok);
+            seen.push((code, began.elapsed().as_secs()));
+        }
+        let away = (Code::Unavailable, 0);
+        assert_eq!(seen, [away, away, (Code::Ok, 5), (Code::Ok, 0), (Code::Ok, 0)]);
+        seen.clear();
+        for _ in 0..4 {
+            let began = tokio::time::Instant::now();
+            let request = v1::StatusRequest::default();
+            let code = b.runtime.status(request).await.map_or_else(|e| e.code(), |_| Code::Ok);
+            seen.push((code, began.elapsed().as_secs()));
+        }
+        assert_eq!(seen, [(Code::Ok, 0), (Code::Unknown, 0), (Code::Ok, 2), (Code::Ok, 2)]);
+    });
+}
+
+#[test]
+fn the_ledger_names_all_that_is_open() {
+    with(Config::default(), async |b| {
+        let sandbox = b.sandbox("web").await;
+        let id = b.run(&sandbox, "main", &["sleep", "1000"]).await;
+        let open = b.fake.ledger().leaks();
+        let kinds: Vec<&str> = open.iter().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(kinds, ["address", "container", "log", "mounts", "network", "process", "sandbox"], "{open:#?}");
+        assert!(open.contains(&format!("container {id}")) && open.contains(&format!("process {id}")), "{open:#?}");
+        b.stop(&id, 0).await.expect("stopped");
+        let open = b.fake.ledger().leaks();
+        let kinds: Vec<&str> = open.iter().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(kinds, ["address", "container", "network", "sandbox"], "{open:#?}");
+        b.runtime
+            .stop_pod_sandbox(v1::StopPodSandboxRequest { pod_sandbox_id: sandbox.clone() })
+            .await
+            .expect("stopped");
+        b.runtime.remove_pod_sandbox(v1::RemovePodSandboxRequest { pod_sandbox_id: sandbox }).await.expect("removed");
+        assert_eq!(b.fake.ledger().leaks(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn an_address_that_a_plugin_keeps_is_a_leak() {
+    with(Config::default(), async |b| {
+        b.fake.set_faults(set(&[("cni.bridge.DEL", "leak")])).expect("faults");
+        let sandbox = b.sandbox("web").await;
+        b.runtime
+            .stop_pod_sandbox(v1::StopPodSandboxRequest { pod_sandbox_id: sandbox.clone() })
+            .await
+            .expect("stopped");
+        b.runtime
+            .remove_pod_sandbox(v1::RemovePodSandboxRequest { pod_sandbox_id: sandbox.clone() })
+            .await
+            .expect("gone");
+        assert_eq!(b.fake.ledger().leaks(), [format!("address {sandbox} 10.85.0.2")]);
+    });
 }
