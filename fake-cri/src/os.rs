@@ -24,7 +24,7 @@ pub mod terminal;
 pub mod tls;
 
 pub use confinement::{Cgroup, Confinement};
-pub use errno::Errno;
+pub use errno::{Errno, in_go};
 pub use files::{FileTree, Mount, OpenMode};
 pub use kernel::{Exit, Kernel, Launch};
 pub use memory::{Held, Memory};

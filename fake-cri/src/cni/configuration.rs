@@ -1,11 +1,12 @@
 //! Network configurations on disk: lists of plugins, and single plugins, as libcni loads them.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use serde_json::{Map, Value};
 use world::Files;
 
 use super::{VERSIONS, request::CONFIG_LIMIT};
+use crate::os::in_go;
 
 /// A network: plugins that are called one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,15 +71,15 @@ impl NetworkConfig {
     /// # Errors
     /// Of the first file that cannot be read, with its path.
     pub fn load(files: &Files, directory: &Path) -> Result<Vec<Self>, ConfigError> {
-        let entries = files.read_dir(directory).map_err(|e| ConfigError(format!("{}: {e}", directory.display())))?;
+        let unread = |path: &Path, e: &io::Error| ConfigError(format!("open {}: {}", path.display(), in_go(e)));
+        let entries = files.read_dir(directory).map_err(|e| unread(directory, &e))?;
         let mut found = Vec::new();
         for entry in entries {
             let path = directory.join(&entry.name);
             if !matches!(path.extension().and_then(|e| e.to_str()), Some("conf" | "conflist" | "json")) {
                 continue;
             }
-            let text =
-                files.read(&path, CONFIG_LIMIT as u64).map_err(|e| ConfigError(format!("{}: {e}", path.display())))?;
+            let text = files.read(&path, CONFIG_LIMIT as u64).map_err(|e| unread(&path, &e))?;
             found.push(Self::parse(&text).map_err(|e| ConfigError(format!("{}: {e}", path.display())))?);
         }
         Ok(found)

@@ -63,6 +63,6 @@ impl Error {
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self::new(code::IO, error.to_string())
+        Self::new(code::IO, crate::os::in_go(&error))
     }
 }

@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use world::World;
 
 use super::{Error, Request, code, plugins};
-use crate::faults::{Action, Call, Fault, Faults};
+use crate::{
+    faults::{Action, Call, Fault, Faults},
+    os::in_go,
+};
 
 /// Largest file of faults, and of the calls that they have seen.
 const FILE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -79,7 +82,7 @@ pub async fn run(world: &World, called: &str, environment: &BTreeMap<String, Str
         });
         let written = world.files.append(&path, 0o644).and_then(|mut f| f.append(format!("{line}\n").as_bytes()));
         if let Err(error) = written {
-            return Answer::failed(&Error::new(code::IO, format!("{}: {error}", path.display())));
+            return Answer::failed(&Error::new(code::IO, format!("{}: {}", path.display(), in_go(&error))));
         }
     }
     answer

@@ -93,6 +93,23 @@ impl Errno {
     }
 }
 
+/// An error of the host's files as programs in Go print it, which runtimes are: in small letters, and with no number.
+pub fn in_go(error: &io::Error) -> String {
+    let known = io::Error::from(error.kind());
+    match Errno::from(known) {
+        // Not a system's error but one of our own, with words of its own.
+        _ if error.raw_os_error().is_none() && error.get_ref().is_some() => error.to_string(),
+        Errno::Io => "input/output error".to_owned(),
+        Errno::Busy => "device or resource busy".to_owned(),
+        Errno::Loop => "too many levels of symbolic links".to_owned(),
+        Errno::CrossDevice => "invalid cross-device link".to_owned(),
+        Errno::TimedOut => "connection timed out".to_owned(),
+        Errno::AddressInUse => "address already in use".to_owned(),
+        Errno::Unreachable => "no route to host".to_owned(),
+        other => other.text().to_ascii_lowercase(),
+    }
+}
+
 impl std::fmt::Display for Errno {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.text())

@@ -11,7 +11,7 @@ use crate::{
     config::Personality,
     logs::Log,
     model::{Container, find},
-    os::{Exit, Signal},
+    os::{Exit, Signal, in_go},
     stdio::Stdio,
     truth::Fact,
 };
@@ -196,7 +196,8 @@ impl Runtime {
             )));
         }
         container.log.open().map_err(|e| {
-            Status::unknown(format!("failed to create container log \"{}\": {e}", container.log.path().display()))
+            let path = container.log.path().display();
+            Status::unknown(format!("failed to create container log \"{path}\": {}", in_go(&e)))
         })?;
         match self.launch(&container, &sandbox).await {
             Ok(started) => {
@@ -421,7 +422,7 @@ impl Runtime {
         if container.state != ContainerState::ContainerRunning {
             return Err(Status::unknown("container is not running"));
         }
-        container.log.open().map_err(|e| Status::unknown(format!("failed to reopen container log: {e}")))
+        container.log.open().map_err(|e| Status::unknown(format!("failed to reopen container log: {}", in_go(&e))))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     catalogue::Image,
     model::{Container, Sandbox},
     os::{
-        FileTree, Kernel, Mount,
+        FileTree, Kernel, Mount, in_go,
         overlay::Overlay,
         proc::{self, Proc},
     },
@@ -130,7 +130,7 @@ impl Runtime {
         for _ in 0..40 {
             match self.world.files.symlink_metadata(&path).map(|m| m.kind) {
                 Ok(FileKind::Symlink) => {
-                    let target = self.world.files.read_link(&path).map_err(|e| e.to_string())?;
+                    let target = self.world.files.read_link(&path).map_err(|e| in_go(&e))?;
                     path = path.parent().unwrap_or(Path::new("/")).join(target);
                 }
                 Ok(_) => return Ok(path),
@@ -138,7 +138,7 @@ impl Runtime {
                     self.world
                         .files
                         .create_dir_all(&path, 0o755)
-                        .map_err(|e| format!("failed to mkdir {path:?}: {e}"))?;
+                        .map_err(|e| format!("failed to mkdir {path:?}: {}", in_go(&e)))?;
                     return Ok(path);
                 }
             }

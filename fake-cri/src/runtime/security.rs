@@ -11,6 +11,7 @@ use crate::{
     os::{
         Cgroup, Confinement, Namespaces,
         capability::{self, Capabilities, CapabilitySet},
+        in_go,
         namespaces::{Beginning, IdMap},
         seccomp::Filter,
     },
@@ -102,7 +103,7 @@ impl Runtime {
             return Err(failed("the path is not absolute".to_owned()));
         }
         let text = self.world.files.read(Path::new(path), PROFILE_LIMIT);
-        let text = text.map_err(|e| failed(format!("open {path}: {e}")))?;
+        let text = text.map_err(|e| failed(format!("open {path}: {}", in_go(&e))))?;
         Filter::parse(&text).map(Some).map_err(failed)
     }
 

@@ -23,6 +23,9 @@ use crate::{
 /// Virtual time that a script gets before it is killed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Real time after which a script counts as one that never ends: far more than any takes, in a debug build on a busy machine.
+const WATCHDOG: Duration = Duration::from_secs(180);
+
 /// Pieces of shell language that go wrong in interesting ways when they meet.
 pub const FRAGMENTS: &[&str] = &[
     "echo",
@@ -159,7 +162,7 @@ pub struct Outcome {
 /// Where the interpreter does, or where it keeps the machine busy without time going by.
 pub fn run(script: &str) -> Outcome {
     let script = script.to_owned();
-    let limits = sim::Limits { virtual_time: Duration::from_secs(60), real_time: Duration::from_secs(30) };
+    let limits = sim::Limits { virtual_time: Duration::from_secs(60), real_time: WATCHDOG };
     let outcome = sim::run(1, limits, move |world, tasks: Tasks| async move {
         let around = Surroundings {
             world: world.world.clone(),

@@ -165,7 +165,7 @@ fn filters(#[case] security: Security, #[case] script: &'static str, #[case] out
 }
 
 #[rstest]
-#[case("/nothing.json", "open /nothing.json")]
+#[case("/nothing.json", "open /nothing.json: no such file or directory")]
 #[case("relative.json", "not absolute")]
 #[case("/broken.json", "decoding seccomp profile failed")]
 fn a_profile_that_cannot_be_read_refuses_the_container(#[case] path: &'static str, #[case] why: &'static str) {
