@@ -80,8 +80,8 @@ fn config(arguments: &Arguments, world: &World) -> anyhow::Result<Config> {
     let absolute = |path: &PathBuf| std::path::absolute(path).context("a CNI directory has no absolute path");
     config.cni_conf_dir = arguments.cni_conf_dir.as_ref().map(absolute).transpose()?;
     config.cni_bin_dir = arguments.cni_bin_dir.as_ref().map(absolute).transpose()?;
-    // The journal on disk is whole; memory keeps the end of it.
-    config.journal_limit = 1000;
+    // The journal on disk is where it is read; kept in memory, the lists of a large node would fill it.
+    config.journal_limit = 0;
     let state = std::path::absolute(&arguments.state).context("the state directory has no absolute path")?;
     config.image_mountpoint = state.join("images").to_string_lossy().into_owned();
     world
