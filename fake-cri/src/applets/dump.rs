@@ -76,6 +76,31 @@ fn unit(kind: &str) -> Option<(usize, Show)> {
     Some((size, show))
 }
 
+/// Sixteen bytes of a dump.
+enum Row<'a> {
+    /// From that offset on; at the end there may be fewer.
+    Shown(usize, &'a [u8]),
+    /// As the row before, and as many as follow: a star stands for them.
+    Repeated,
+}
+
+/// The rows of a dump; with `all` none is left out.
+fn rows(bytes: &[u8], all: bool) -> Vec<Row<'_>> {
+    let mut rows = Vec::new();
+    let mut before = None;
+    for (number, chunk) in bytes.chunks(16).enumerate() {
+        if before == Some(chunk) && !all {
+            if !matches!(rows.last(), Some(Row::Repeated)) {
+                rows.push(Row::Repeated);
+            }
+            continue;
+        }
+        before = Some(chunk);
+        rows.push(Row::Shown(number * 16, chunk));
+    }
+    rows
+}
+
 /// `od [-An] [-c|-b|-x|-d|-t TYPE] [-N N] [-j N] [FILE…]`.
 pub(super) async fn od(process: Process) -> Code {
     let options = match Options::read(&process.args(), "abcdoxvs", "AtNjw") {
@@ -97,17 +122,12 @@ pub(super) async fn od(process: Process) -> Code {
         _ => format!("{offset:07o}"),
     };
     let mut text = String::new();
-    let (mut before, mut starred): (Option<&[u8]>, bool) = (None, false);
-    for (row, chunk) in bytes.chunks(16).enumerate() {
-        if before == Some(chunk) && chunk.len() == 16 && !options.has('v') {
-            if !starred {
-                text.push_str("*\n");
-            }
-            starred = true;
+    for row in rows(bytes, options.has('v')) {
+        let Row::Shown(offset, chunk) = row else {
+            text.push_str("*\n");
             continue;
-        }
-        (before, starred) = (Some(chunk), false);
-        text.push_str(&at(first + row * 16));
+        };
+        text.push_str(&at(first + offset));
         for group in chunk.chunks(size) {
             let value = group.iter().rev().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
             text.push_str(&show(value, size));
@@ -135,17 +155,12 @@ pub(super) async fn hexdump(process: Process) -> Code {
     let Some(all) = input(&process, "hexdump", &options.rest).await else { return 1 };
     let (first, bytes) = part(&all, number(&options, 's'), number(&options, 'n'));
     let mut text = String::new();
-    let (mut before, mut starred): (Option<&[u8]>, bool) = (None, false);
-    for (row, chunk) in bytes.chunks(16).enumerate() {
-        if before == Some(chunk) && chunk.len() == 16 && !options.has('v') {
-            if !starred {
-                text.push_str("*\n");
-            }
-            starred = true;
+    for row in rows(bytes, options.has('v')) {
+        let Row::Shown(offset, chunk) = row else {
+            text.push_str("*\n");
             continue;
-        }
-        (before, starred) = (Some(chunk), false);
-        let offset = first + row * 16;
+        };
+        let offset = first + offset;
         if canonical {
             let hex: String = (0..16)
                 .map(|i| {

@@ -70,18 +70,11 @@ impl Shell {
                     return self.fatal(error).await;
                 }
             }
-            return match self.redirect(&redirects).await {
-                Ok(saved) => {
-                    self.restore(saved);
-                    self.status = substituted;
-                    Flow::Next
-                }
-                Err(error) => {
-                    self.complain(error).await;
-                    self.status = 1;
-                    Flow::Next
-                }
-            };
+            if let Some(saved) = self.redirected(&redirects).await {
+                self.restore(saved);
+                self.status = substituted;
+            }
+            return Flow::Next;
         };
         self.show(&values, &fields).await;
         if let Some(body) = self.functions.get(&name).cloned() {
@@ -90,13 +83,8 @@ impl Shell {
         if builtins::is_builtin(&name) {
             return self.builtin(&fields, values, &redirects).await;
         }
-        let saved = match self.redirect(&redirects).await {
-            Ok(saved) => saved,
-            Err(error) => {
-                self.complain(error).await;
-                self.status = 1;
-                return Flow::Next;
-            }
+        let Some(saved) = self.redirected(&redirects).await else {
+            return Flow::Next;
         };
         let mut env = self.environment();
         env.extend(values);
@@ -107,13 +95,8 @@ impl Shell {
 
     async fn builtin(&mut self, fields: &[String], values: Vec<(String, String)>, redirects: &[IoRedirect]) -> Flow {
         let special = builtins::is_special(&fields[0]);
-        let saved = match self.redirect(redirects).await {
-            Ok(saved) => saved,
-            Err(error) => {
-                self.complain(error).await;
-                self.status = 1;
-                return if special { Flow::Exit } else { Flow::Next };
-            }
+        let Some(saved) = self.redirected(redirects).await else {
+            return if special { Flow::Exit } else { Flow::Next };
         };
         // Assignments before a special builtin stay; before another they are undone.
         let mut undo = Vec::new();
@@ -153,13 +136,8 @@ impl Shell {
         if self.depth >= DEPTH_LIMIT {
             return self.fatal("maximum function recursion depth exceeded".to_owned()).await;
         }
-        let saved = match self.redirect(redirects).await {
-            Ok(saved) => saved,
-            Err(error) => {
-                self.complain(error).await;
-                self.status = 1;
-                return Flow::Next;
-            }
+        let Some(saved) = self.redirected(redirects).await else {
+            return Flow::Next;
         };
         for (name, value) in values {
             if let Err(error) = self.set(&name, value) {
@@ -205,13 +183,8 @@ impl Shell {
     }
 
     async fn alias(&mut self, name: &str, script: &str, redirects: &[IoRedirect]) -> Flow {
-        let saved = match self.redirect(redirects).await {
-            Ok(saved) => saved,
-            Err(error) => {
-                self.complain(error).await;
-                self.status = 1;
-                return Flow::Next;
-            }
+        let Some(saved) = self.redirected(redirects).await else {
+            return Flow::Next;
         };
         // Its own name within it is the command.
         let value = self.aliases.remove(name);

@@ -352,14 +352,9 @@ impl Shell {
                 },
                 Command::ExtendedTest(test, redirects) => {
                     let none = Vec::new();
-                    let saved = match self.redirect(redirects.as_ref().map_or(&none, |r| &r.0)).await {
-                        Ok(saved) => saved,
-                        Err(error) => {
-                            self.complain(error).await;
-                            self.status = 1;
-                            self.expanded = before;
-                            return Flow::Next;
-                        }
+                    let Some(saved) = self.redirected(redirects.as_ref().map_or(&none, |r| &r.0)).await else {
+                        self.expanded = before;
+                        return Flow::Next;
                     };
                     let result = self.extended_test(&test.expr).await;
                     self.restore(saved);
@@ -388,13 +383,8 @@ impl Shell {
         last: bool,
     ) -> Flow {
         let none = Vec::new();
-        let saved = match self.redirect(redirects.map_or(&none, |r| &r.0)).await {
-            Ok(saved) => saved,
-            Err(error) => {
-                self.complain(error).await;
-                self.status = 1;
-                return Flow::Next;
-            }
+        let Some(saved) = self.redirected(redirects.map_or(&none, |r| &r.0)).await else {
+            return Flow::Next;
         };
         let flow = self.compound(compound, last).await;
         self.restore(saved);

@@ -49,6 +49,18 @@ impl Shell {
         Ok(saved)
     }
 
+    /// As [`redirect`](Self::redirect), for a command that does not run where that fails: it has said why, and its status is 1.
+    pub(super) async fn redirected(&mut self, redirects: &[IoRedirect]) -> Option<Saved> {
+        match self.redirect(redirects).await {
+            Ok(saved) => Some(saved),
+            Err(error) => {
+                self.complain(error).await;
+                self.status = 1;
+                None
+            }
+        }
+    }
+
     /// Puts descriptors back.
     pub(super) fn restore(&self, saved: Saved) {
         for (number, file) in saved.into_iter().rev() {
