@@ -16,11 +16,13 @@ use world::{Tasks, World};
 
 use crate::{config::KubeletConfig, runtime::Recorder};
 
+mod claims;
 mod file;
 mod http;
 mod merge;
 mod parse;
 
+use merge::Merger;
 pub use parse::unknown_fields;
 
 /// How many changes wait for a slow reader, as upstream's channel.
@@ -124,15 +126,16 @@ impl Sources {
     ) -> (Arc<Self>, mpsc::Receiver<PodChange>) {
         let (to, from) = mpsc::channel(QUEUE);
         let mut configured = BTreeSet::new();
-        let merger = |kind| merge::Merger::new(kind, world.clock.clone(), recorder.clone(), to.clone());
         if let Some(path) = &settings.path {
             configured.insert(SourceKind::File);
-            let source = file::FileSource::new(world, settings, path, merger(SourceKind::File));
+            let merger = Merger::new(SourceKind::File, world.clock.clone(), recorder.clone(), to.clone());
+            let source = file::FileSource::new(world, settings, path, merger);
             drop(tasks.spawn("source-file", source.run()));
         }
         if let Some(url) = &settings.url {
             configured.insert(SourceKind::Http);
-            let source = http::HttpSource::new(world, settings, url, merger(SourceKind::Http));
+            let merger = Merger::new(SourceKind::Http, world.clock.clone(), recorder.clone(), to.clone());
+            let source = http::HttpSource::new(world, settings, url, merger);
             drop(tasks.spawn("source-http", source.run()));
         }
         (Arc::new(Self { configured, seen: Mutex::default() }), from)

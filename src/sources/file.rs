@@ -20,9 +20,13 @@ use world::{
 };
 
 use crate::{
-    api::identity,
     config::load::go_reason,
-    sources::{SourceSettings, merge::Merger, parse},
+    sources::{
+        SourceSettings,
+        claims::{Claims, Edit},
+        merge::Merger,
+        parse,
+    },
 };
 
 /// The largest manifest.
@@ -53,14 +57,14 @@ pub struct FileSource {
     period: Duration,
     node_name: String,
     local_objects: bool,
-    merger: Merger,
+    merger: Merger<PathBuf>,
     known: BTreeMap<PathBuf, Known>,
-    pods: BTreeMap<PathBuf, Arc<Pod>>,
+    claims: Claims,
 }
 
 impl FileSource {
     /// A source that has read nothing yet.
-    pub fn new(world: &World, settings: &SourceSettings, path: &Path, merger: Merger) -> Self {
+    pub fn new(world: &World, settings: &SourceSettings, path: &Path, merger: Merger<PathBuf>) -> Self {
         Self {
             files: world.files.clone(),
             // Leaves out a slash at the end.
@@ -70,7 +74,7 @@ impl FileSource {
             local_objects: settings.local_objects,
             merger,
             known: BTreeMap::new(),
-            pods: BTreeMap::new(),
+            claims: Claims::default(),
         }
     }
 
@@ -133,7 +137,7 @@ impl FileSource {
     async fn list(&mut self) {
         if let Listing::Pods(pods) = self.listing() {
             self.known.retain(|path, _| pods.contains_key(path));
-            self.pods = pods;
+            self.claims.replace(pods);
             self.tell().await;
         }
     }
@@ -226,14 +230,10 @@ impl FileSource {
         if path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b".")) {
             return;
         }
-        match change.kind {
+        let new = match change.kind {
             ChangeKind::Create | ChangeKind::Write | ChangeKind::Attributes => match self.read(path) {
-                Ok(pod) => {
-                    if self.pods.get(path) == Some(&pod) {
-                        return;
-                    }
-                    self.pods.insert(path.clone(), pod);
-                }
+                Ok(pod) if self.claims.get(path) == Some(&pod) => return,
+                Ok(pod) => Some(pod),
                 Err(error) => {
                     // What the file said before holds until the next full listing.
                     tracing::error!(
@@ -245,26 +245,28 @@ impl FileSource {
             },
             ChangeKind::Remove | ChangeKind::Rename => {
                 self.known.remove(path);
-                if self.pods.remove(path).is_none() {
-                    return;
-                }
+                None
             }
+        };
+        let edit = self.claims.set(path, new);
+        self.warn_of_twins();
+        match edit {
+            Edit::Nothing => {}
+            Edit::Pods { gone, come } => self.merger.edit(gone, come).await,
+            Edit::Unclear => self.merger.set(self.claims.told()).await,
         }
-        self.tell().await;
     }
 
-    /// Tells the pods: by namespace and name one each, from the file that sorts last.
+    /// Tells all pods: by namespace and name one each, from the file that sorts last.
     async fn tell(&mut self) {
-        let mut owners: BTreeMap<String, (&Path, &Arc<Pod>)> = BTreeMap::new();
-        for (path, pod) in &self.pods {
-            if let Some((loser, _)) = owners.insert(identity::full_name(pod), (path, pod)) {
-                tracing::warn!(pod = identity::full_name(pod), ignored = %loser.display(), used = %path.display(), "Two files describe the same pod");
-            }
+        self.warn_of_twins();
+        self.merger.set(self.claims.told()).await;
+    }
+
+    fn warn_of_twins(&self) {
+        for (ignored, used) in self.claims.twins() {
+            tracing::warn!(ignored = %ignored.display(), used = %used.display(), "Two files describe the same pod");
         }
-        let mut pods: Vec<(&Path, &Arc<Pod>)> = owners.into_values().collect();
-        pods.sort_by_key(|(path, _)| *path);
-        let pods = pods.into_iter().map(|(_, pod)| pod.clone()).collect();
-        self.merger.set(pods).await;
     }
 }
 

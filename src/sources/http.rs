@@ -27,13 +27,13 @@ pub struct HttpSource {
     period: Duration,
     node_name: String,
     local_objects: bool,
-    merger: Merger,
+    merger: Merger<usize>,
     last: Option<Vec<u8>>,
 }
 
 impl HttpSource {
     /// A source that has asked for nothing yet.
-    pub fn new(world: &World, settings: &SourceSettings, url: &str, merger: Merger) -> Self {
+    pub fn new(world: &World, settings: &SourceSettings, url: &str, merger: Merger<usize>) -> Self {
         Self {
             net: world.net.clone(),
             trust: Trust::Authorities(Arc::new(Authorities::of_host(&world.files, world.clock.clone()))),
@@ -102,7 +102,7 @@ impl HttpSource {
         let pods = self.pods(&answer.body);
         // Remembered even if it is broken: a broken body is told once.
         self.last = Some(answer.body);
-        self.merger.set(pods?).await;
+        self.merger.set(pods?.into_iter().enumerate().collect()).await;
         Ok(())
     }
 

@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use indexmap::IndexMap;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::sync::mpsc;
 use world::WallClock;
@@ -20,58 +19,83 @@ use crate::{
 /// Annotations that the kubelet itself writes; they do not make a pod another one.
 const OWN: [&str; 3] = [labels::CONFIG_SOURCE, labels::CONFIG_SEEN, labels::CONFIG_MIRROR];
 
-/// One source's pods as last told.
-pub struct Merger {
+/// A pod of a source.
+struct Entry<P> {
+    /// Where it stands among the source's pods.
+    place: P,
+    /// As the source gave it.
+    given: Arc<Pod>,
+    /// As it was told.
+    told: Arc<Pod>,
+}
+
+/// One source's pods as last told. A place, such as the name of a file, orders them.
+pub struct Merger<P> {
     kind: SourceKind,
     clock: WallClock,
     recorder: Recorder,
     to: mpsc::Sender<PodChange>,
-    /// By UID, in the source's order: as the source gave it, and as it was told.
-    pods: IndexMap<String, (Arc<Pod>, Arc<Pod>)>,
+    by_uid: BTreeMap<String, Entry<P>>,
     told: bool,
 }
 
-impl Merger {
+impl<P: Ord> Merger<P> {
     /// One that has told nothing.
     pub fn new(kind: SourceKind, clock: WallClock, recorder: Recorder, to: mpsc::Sender<PodChange>) -> Self {
-        Self { kind, clock, recorder, to, pods: IndexMap::new(), told: false }
+        Self { kind, clock, recorder, to, by_uid: BTreeMap::new(), told: false }
     }
 
     /// Takes the source's whole set and tells what is different. Waits for a slow reader.
-    pub async fn set(&mut self, snapshot: Vec<Arc<Pod>>) {
-        for (op, pods) in self.changes(snapshot) {
+    pub async fn set(&mut self, snapshot: Vec<(P, Arc<Pod>)>) {
+        let mut names = BTreeSet::new();
+        let (taken, refused): (Vec<_>, Vec<_>) =
+            snapshot.into_iter().partition(|(_, pod)| names.insert(identity::full_name(pod)));
+        for (_, pod) in refused {
+            self.refuse(&pod);
+        }
+        let taken = last_of_each_uid(taken);
+        let uids: BTreeSet<&str> = taken.iter().map(|(_, pod)| pod::uid(pod)).collect();
+        let gone: Vec<String> = self.by_uid.keys().filter(|uid| !uids.contains(uid.as_str())).cloned().collect();
+        self.tell(gone, taken).await;
+    }
+
+    /// Takes a part of the source's set: `gone` is not in it any more, `come` is in it or stands there changed, in order. No two pods of
+    /// the source may share a name or a UID.
+    pub async fn edit(&mut self, gone: Vec<(P, Arc<Pod>)>, come: Vec<(P, Arc<Pod>)>) {
+        let uids: BTreeSet<&str> = come.iter().map(|(_, pod)| pod::uid(pod)).collect();
+        let gone = gone.iter().map(|(_, pod)| pod::uid(pod)).filter(|uid| !uids.contains(uid));
+        self.tell(gone.map(str::to_owned).collect(), come).await;
+    }
+
+    async fn tell(&mut self, gone: Vec<String>, come: Vec<(P, Arc<Pod>)>) {
+        for (op, pods) in self.changes(gone, come) {
             // A reader that is gone needs no changes.
             let _ = self.to.send(PodChange { op, pods, source: self.kind }).await;
         }
     }
 
-    fn changes(&mut self, snapshot: Vec<Arc<Pod>>) -> Vec<(Op, Vec<Arc<Pod>>)> {
+    fn changes(&mut self, gone: Vec<String>, come: Vec<(P, Arc<Pod>)>) -> Vec<(Op, Vec<Arc<Pod>>)> {
         let mut by_op: BTreeMap<Op, Vec<Arc<Pod>>> = BTreeMap::new();
-        let mut names = BTreeSet::new();
-        let mut new = IndexMap::new();
-        for each in snapshot {
-            if !names.insert(identity::full_name(&each)) {
-                self.refuse(&each);
-                continue;
-            }
-            let uid = pod::uid(&each).to_owned();
-            let (op, told) = match self.pods.get(&uid) {
-                None => (Some(Op::Add), self.first_seen(&each)),
+        let mut new = Vec::new();
+        for (place, given) in come {
+            let uid = pod::uid(&given).to_owned();
+            let (op, told) = match self.by_uid.get(&uid) {
+                None => (Some(Op::Add), self.first_seen(&given)),
                 // A file that has not changed is not read again: of ten thousand pods all but one are the very same.
-                Some((given, told)) if Arc::ptr_eq(given, &each) => (None, told.clone()),
-                Some((_, told)) => self.compare(told, &each),
+                Some(old) if Arc::ptr_eq(&old.given, &given) => (None, old.told.clone()),
+                Some(old) => self.compare(&old.told, &given),
             };
             if let Some(op) = op {
                 by_op.entry(op).or_default().push(told.clone());
             }
-            new.insert(uid, (each, told));
+            new.push((uid, Entry { place, given, told }));
         }
-        let gone = self.pods.iter().filter(|(uid, _)| !new.contains_key(*uid)).map(|(_, (_, told))| told.clone());
-        let gone: Vec<Arc<Pod>> = gone.collect();
+        let mut gone: Vec<Entry<P>> = gone.iter().filter_map(|uid| self.by_uid.remove(uid)).collect();
+        gone.sort_by(|a, b| a.place.cmp(&b.place));
         if !gone.is_empty() {
-            by_op.insert(Op::Remove, gone);
+            by_op.insert(Op::Remove, gone.into_iter().map(|entry| entry.told).collect());
         }
-        self.pods = new;
+        self.by_uid.extend(new);
         let says_something = [Op::Add, Op::Update, Op::Delete].iter().any(|op| by_op.contains_key(op));
         if !std::mem::replace(&mut self.told, true) && !says_something {
             by_op.insert(Op::Add, Vec::new());
@@ -126,6 +150,24 @@ impl Merger {
         to.annotations = Some(annotations);
         (Some(op), Arc::new(kept))
     }
+}
+
+/// Of pods that share a UID the last one counts. Upstream tells them all, which comes to the same, and again whenever it looks at them.
+fn last_of_each_uid<P>(pods: Vec<(P, Arc<Pod>)>) -> Vec<(P, Arc<Pod>)> {
+    let mut uids = BTreeSet::new();
+    let mut kept = Vec::with_capacity(pods.len());
+    for (place, pod) in pods.into_iter().rev() {
+        if uids.insert(pod::uid(&pod).to_owned()) {
+            kept.push((place, pod));
+        } else {
+            tracing::warn!(
+                pod = identity::pod_log_name(&pod),
+                "Ignored: another pod of the same source has the same UID"
+            );
+        }
+    }
+    kept.reverse();
+    kept
 }
 
 /// Whether two versions of a pod ask for the same, status aside.
