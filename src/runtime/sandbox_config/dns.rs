@@ -76,7 +76,8 @@ pub struct PodDns {
     pub forming: Vec<String>,
 }
 
-/// The resolver configuration of `pod`. `node` reads the node's own configuration; it is only asked when needed.
+/// The resolver configuration of `pod`. `node` reads the node's own configuration, if there is to be one. As upstream, a pod that needs
+/// nothing of it fails with it, too.
 pub fn pod_dns(
     pod: &Pod,
     settings: &RuntimeSettings,
@@ -85,6 +86,7 @@ pub fn pod_dns(
     let spec = crate::api::pod::spec(pod);
     let host_network = spec.host_network.unwrap_or(false);
     let mut missing_cluster_dns = false;
+    let host = if settings.resolv_conf.is_empty() { ResolvConf::default() } else { node()? };
     let cluster = match spec.dns_policy.as_deref().unwrap_or("ClusterFirst") {
         "None" => None,
         "ClusterFirstWithHostNet" => Some(true),
@@ -93,25 +95,18 @@ pub fn pod_dns(
     };
     let mut conf = match cluster {
         None => ResolvConf::default(),
-        Some(true) if !settings.cluster_dns.is_empty() => cluster_conf(pod, settings, node()?),
+        Some(true) if !settings.cluster_dns.is_empty() => cluster_conf(pod, settings, host),
         Some(wants_cluster) => {
             if wants_cluster {
                 missing_cluster_dns = true;
             }
-            host_conf(settings, node)?
+            if settings.resolv_conf.is_empty() { nobody(settings) } else { host }
         }
     };
     if let Some(own) = &spec.dns_config {
-        for server in own.nameservers.iter().flatten() {
-            if !conf.servers.contains(server) {
-                conf.servers.push(server.clone());
-            }
-        }
-        for search in own.searches.iter().flatten() {
-            if !conf.searches.contains(search) {
-                conf.searches.push(search.clone());
-            }
-        }
+        conf.servers.extend(own.nameservers.iter().flatten().cloned());
+        conf.searches.extend(own.searches.iter().flatten().cloned());
+        (conf.servers, conf.searches) = (without_twins(conf.servers), without_twins(conf.searches));
         for option in own.options.iter().flatten() {
             let name = option.name.as_deref().unwrap_or_default();
             match option.value.as_deref() {
@@ -135,24 +130,27 @@ fn cluster_conf(pod: &Pod, settings: &RuntimeSettings, host: ResolvConf) -> Reso
         searches.push(format!("svc.{domain}"));
         searches.push(domain.clone());
     }
-    for search in host.searches {
-        if !searches.contains(&search) {
-            searches.push(search);
-        }
-    }
+    searches.extend(host.searches);
+    let searches = without_twins(searches);
     ResolvConf { servers: settings.cluster_dns.clone(), searches, options: vec!["ndots:5".to_owned()] }
 }
 
-fn host_conf(
-    settings: &RuntimeSettings,
-    node: impl FnOnce() -> Result<ResolvConf, String>,
-) -> Result<ResolvConf, String> {
-    if !settings.resolv_conf.is_empty() {
-        return node();
-    }
+/// Where the node has no configuration: whoever answers on the pod's own address, and no domain.
+fn nobody(settings: &RuntimeSettings) -> ResolvConf {
     let v6 = settings.facts.addresses.first().is_some_and(std::net::IpAddr::is_ipv6);
     let server = if v6 { "::1" } else { "127.0.0.1" };
-    Ok(ResolvConf { servers: vec![server.to_owned()], searches: vec![".".to_owned()], options: Vec::new() })
+    ResolvConf { servers: vec![server.to_owned()], searches: vec![".".to_owned()], options: Vec::new() }
+}
+
+/// The first of each.
+fn without_twins(all: Vec<String>) -> Vec<String> {
+    let mut kept = Vec::with_capacity(all.len());
+    for each in all {
+        if !kept.contains(&each) {
+            kept.push(each);
+        }
+    }
+    kept
 }
 
 fn limit_servers(conf: &mut ResolvConf, forming: &mut Vec<String>) {
@@ -231,6 +229,43 @@ mod tests {
         assert_eq!(dns.config.searches, searches);
         assert_eq!(dns.config.options, options);
         assert_eq!(dns.missing_cluster_dns, policy == "ClusterFirst" && !cluster);
+    }
+
+    #[rstest]
+    #[case("Default", &["127.0.0.1"], &["."])]
+    #[case("ClusterFirst", &["10.0.0.10"], &["ns.svc.c.local", "svc.c.local", "c.local"])]
+    #[case("None", &[], &[])]
+    fn a_node_without_a_resolv_conf(#[case] policy: &str, #[case] servers: &[&str], #[case] searches: &[&str]) {
+        let mut settings = RuntimeSettings::new("n", Facts::simulated());
+        settings.resolv_conf = String::new();
+        settings.cluster_dns = vec!["10.0.0.10".to_owned()];
+        settings.cluster_domain = "c.local".to_owned();
+        let node = || Err("nobody reads it".to_owned());
+        let dns = pod_dns(&pod(policy, false), &settings, node).unwrap();
+        assert_eq!(dns.config.servers, servers);
+        assert_eq!(dns.config.searches, searches);
+    }
+
+    #[test]
+    fn a_broken_resolv_conf_fails_pods_that_do_not_need_it() {
+        let settings = RuntimeSettings::new("n", Facts::simulated());
+        let broken = pod_dns(&pod("None", false), &settings, || parse("nameserver\n"));
+        assert_eq!(broken.unwrap_err(), "nameserver list is empty ");
+    }
+
+    #[test]
+    fn twins_of_the_node_count_once_beside_ones_own() {
+        let settings = RuntimeSettings::new("n", Facts::simulated());
+        let node = || parse("nameserver 1.1.1.1\nnameserver 1.1.1.1\nsearch a b a\n");
+        let mut pod = pod("Default", false);
+        let dns = pod_dns(&pod, &settings, node).unwrap();
+        assert_eq!(dns.config.servers, ["1.1.1.1", "1.1.1.1"]);
+        pod.spec.as_mut().unwrap().dns_config = Some(Default::default());
+        let dns = pod_dns(&pod, &settings, node).unwrap();
+        assert_eq!(
+            (dns.config.servers, dns.config.searches),
+            (vec!["1.1.1.1".to_owned()], vec!["a".to_owned(), "b".to_owned()])
+        );
     }
 
     #[test]
