@@ -106,11 +106,14 @@ fn to_value<T: Serialize>(object: &T) -> Value {
     serde_json::to_value(object).expect("API objects have string keys and finite numbers")
 }
 
+/// So many entries are looked through one by one.
+const FEW: usize = 12;
+
 fn write_struct(out: &mut String, value: Option<&Value>, of: &'static Type) {
     out.push('{');
     let mut first = true;
     for field in of.fields {
-        let inner = value.and_then(|value| value.get(field.name)).filter(|inner| !inner.is_null());
+        let inner = value.and_then(|value| entry(value, field.name)).filter(|inner| !inner.is_null());
         if !printed(field, inner) {
             continue;
         }
@@ -126,6 +129,12 @@ fn write_struct(out: &mut String, value: Option<&Value>, of: &'static Type) {
         }
     }
     out.push('}');
+}
+
+/// The value of a key. Few of a type's fields are there: looking through those is faster than hashing the names of all.
+fn entry<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    let map = value.as_object()?;
+    if map.len() > FEW { map.get(name) } else { map.iter().find(|(key, _)| *key == name).map(|(_, value)| value) }
 }
 
 fn printed(field: &Field, value: Option<&Value>) -> bool {

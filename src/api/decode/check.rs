@@ -271,8 +271,20 @@ fn zero(value: &Value) -> bool {
 /// The unknown fields, in document order.
 pub(super) fn unknown(value: &Value, of: &'static Type) -> Vec<UnknownField> {
     let mut out = Vec::new();
-    collect(value, of, "", &mut out);
+    // Most manifests have none, and the paths to all fields need not be spelt to know that.
+    if !all_known(value, of) {
+        collect(value, of, "", &mut out);
+    }
     out
+}
+
+fn all_known(value: &Value, of: &'static Type) -> bool {
+    value.as_object().into_iter().flatten().all(|(name, inner)| match of.field(name).map(|field| &field.shape) {
+        None => false,
+        Some(Shape::Struct(of)) => all_known(inner, of),
+        Some(Shape::Structs(of)) => inner.as_array().into_iter().flatten().all(|item| all_known(item, of)),
+        Some(_) => true,
+    })
 }
 
 fn collect(value: &Value, of: &'static Type, path: &str, out: &mut Vec<UnknownField>) {

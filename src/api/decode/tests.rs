@@ -24,11 +24,18 @@ fn a_manifest_is_read() {
 #[case("    args: ['010', \"0x10\"]\n", "[\"010\",\"0x10\"]")]
 #[case("    args: [&a one, *a]\n", "[\"one\",\"one\"]")]
 #[case("    args: [a]\n    args: [b]\n", "[\"b\"]")]
-#[case("    <<: {args: [m], image: x}\n", "[\"m\"]")]
+#[case("    <<: {args: [m], name: x}\n    name: c\n", "[\"m\"]")]
 fn yaml_is_read_as_upstream_does(#[case] line: &str, #[case] args: &str) {
     let pod = manifest(pod_with(line).as_bytes()).expect("good");
     assert_eq!(serde_json::to_string(&container(&pod).args).expect("JSON"), args);
     assert_eq!(container(&pod).image.as_deref(), Some("i:1"));
+}
+
+/// A merge key sets what it brings where it stands: over what came before, as Go's library has it.
+#[test]
+fn a_merge_key_counts_where_it_stands() {
+    let value = document(b"a: {image: i, <<: [{image: x}, {image: y, b: 1}], b: 2}\n").expect("good");
+    assert_eq!(value.to_string(), "{\"a\":{\"b\":2,\"image\":\"x\"}}");
 }
 
 #[rstest]

@@ -1,12 +1,13 @@
 //! Manifest bytes to a JSON value the way upstream's reader sees them: YAML 1.1 scalars, merge keys, last duplicate wins,
 //! first document only, JSON when it starts with `{`. Types of fields are checked elsewhere.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{DecodeError, json};
 
-/// More nodes than this, aliases expanded, is not a pod: stops alias bombs early.
-const MAX_NODES: usize = 50_000;
+mod compose;
+mod resolve;
+mod tabs;
 
 /// The first document of the bytes, as JSON. Objects read from YAML have their keys sorted, as Go's conversion leaves them.
 pub(super) fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
@@ -22,18 +23,7 @@ pub(super) fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
     if first.trim().is_empty() {
         return Ok(Value::Null);
     }
-    let options = serde_saphyr::options! {
-        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
-        legacy_octal_numbers: true,
-        with_snippet: false,
-        budget: serde_saphyr::budget! { max_nodes: MAX_NODES, max_events: 4 * MAX_NODES },
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 2 * MAX_NODES },
-    };
-    let value: Value = serde_saphyr::from_str_with_options(first, options).map_err(|error| {
-        let line = error.location().map(|at| format!("line {}: ", at.line())).unwrap_or_default();
-        DecodeError::Syntax(format!("yaml: {line}{}", in_upstreams_words(&error.to_string())))
-    })?;
-    Ok(sorted(value))
+    compose::first_document(first)
 }
 
 /// The bytes themselves, if they are JSON already.
@@ -96,21 +86,4 @@ pub(super) fn second_document(text: &str) -> Option<usize> {
         !(bare.is_empty() || bare.starts_with('#') || bare == "---" || bare == "...")
     };
     rest.lines().any(|line| content(&line)).then(|| first.lines().count() + 1)
-}
-
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<(String, Value)> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
-            entries.sort_by(|a, b| a.0.cmp(&b.0));
-            Value::Object(entries.into_iter().collect::<Map<_, _>>())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        // Go prints a float without a fraction as an integer, and reads it back as one.
-        Value::Number(number) if number.is_f64() => {
-            let float = number.as_f64().unwrap_or_default();
-            if float.fract() == 0.0 && float.abs() < 1e18 { Value::from(float as i64) } else { Value::Number(number) }
-        }
-        other => other,
-    }
 }
