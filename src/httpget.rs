@@ -12,6 +12,7 @@ use world::{Net, net::Address};
 
 use crate::cri::status::DialError;
 
+mod redirect;
 mod tls;
 mod url;
 
@@ -37,6 +38,8 @@ pub struct Get {
     pub url: Url,
     /// Headers, in order. `Host` replaces the URL's.
     pub headers: Vec<(String, String)>,
+    /// Whether the server may send the body packed. It is unpacked unless the headers say themselves what may be sent.
+    pub packed: bool,
     /// Who must vouch for an HTTPS server.
     pub trust: Trust,
     /// Which redirects are followed.
@@ -78,13 +81,15 @@ impl Get {
         let deadline = Instant::now() + self.timeout;
         let first_host = self.url.host.clone();
         let mut host = header_value(&self.headers, "host");
+        let referer = header_value(&self.headers, "referer").is_none();
+        let unpack = self.packed && header_value(&self.headers, "accept-encoding").is_none();
         for followed in 0.. {
             let shown = self.url.to_string();
             let fail = |why: &str| GetError::Request(format!("Get {shown:?}: {why}"));
             let late = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
             let exchange = async {
                 let conn = dial(net, &self.url, &self.trust).await?;
-                let request = self.request(host.as_deref())?;
+                let request = self.request(host.as_deref(), unpack)?;
                 Ok::<_, String>((conn, request))
             };
             let (conn, request) = match timeout_at(deadline, exchange).await {
@@ -106,7 +111,7 @@ impl Get {
                     Ok(Err(error)) => return Err(fail(&reason(&error))),
                     Err(_) => return Err(fail(late)),
                 };
-                if let Some(to) = redirect(&response, &from) {
+                if let Some(to) = redirect::target(&response, &from) {
                     let to = to.map_err(|why| fail(&why))?;
                     if redirects == Redirects::Follow || to.0.host == first_host {
                         return if followed >= REDIRECTS - 1 {
@@ -116,7 +121,7 @@ impl Get {
                         };
                     }
                 }
-                match timeout_at(deadline, read(response, limit)).await {
+                match timeout_at(deadline, read(response, limit, unpack)).await {
                     Ok(answer) => answer.map(Step::Done),
                     Err(_) => Err(GetError::Body(
                         "context deadline exceeded (Client.Timeout or context cancellation while reading body)"
@@ -138,6 +143,7 @@ impl Get {
                     if !relative {
                         host = None;
                     }
+                    redirect::follow(&mut self.headers, (&self.url, &url), &first_host, referer);
                     self.url = url;
                 }
             }
@@ -145,11 +151,14 @@ impl Get {
         unreachable!("the number of redirects is bounded")
     }
 
-    fn request(&self, host: Option<&str>) -> Result<Request<Empty<bytes::Bytes>>, String> {
+    fn request(&self, host: Option<&str>, packed: bool) -> Result<Request<Empty<bytes::Bytes>>, String> {
         let authority = self.url.authority();
         let mut request = Request::get(self.url.target.as_str()).header(header::HOST, host.unwrap_or(&authority));
         for (name, value) in self.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
             request = request.header(name, value);
+        }
+        if packed {
+            request = request.header(header::ACCEPT_ENCODING, "gzip");
         }
         request.body(Empty::new()).map_err(|error| format!("net/http: {error}"))
     }
@@ -176,19 +185,10 @@ async fn dial(net: &Net, url: &Url, trust: &Trust) -> Result<world::net::Conn, S
     if url.https { tls::connect(conn, &url.host, trust).await } else { Ok(conn) }
 }
 
-/// Where an answer sends its reader, if it does.
-fn redirect(response: &Response<Incoming>, from: &Url) -> Option<Result<(Url, bool), String>> {
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return None;
-    }
-    let location = response.headers().get(header::LOCATION)?;
-    let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
-    (!location.is_empty())
-        .then(|| from.join(&location).map_err(|why| format!("failed to parse Location header {location:?}: {why}")))
-}
-
-async fn read(response: Response<Incoming>, limit: usize) -> Result<Answer, GetError> {
+async fn read(response: Response<Incoming>, limit: usize, unpack: bool) -> Result<Answer, GetError> {
     let status = response.status();
+    let encoding = response.headers().get(header::CONTENT_ENCODING);
+    let unpack = unpack && encoding.is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"));
     let mut incoming = response.into_body();
     let mut answer = Answer { status, body: Vec::new(), cut: false };
     while let Some(frame) = incoming.frame().await {
@@ -204,7 +204,24 @@ async fn read(response: Response<Incoming>, limit: usize) -> Result<Answer, GetE
             break;
         }
     }
-    Ok(answer)
+    if unpack { unpacked(answer, limit) } else { Ok(answer) }
+}
+
+/// The body as it was before it was packed, up to the limit.
+fn unpacked(packed: Answer, limit: usize) -> Result<Answer, GetError> {
+    use std::io::Read as _;
+    let mut body = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let read = flate2::read::MultiGzDecoder::new(packed.body.as_slice()).take(most).read_to_end(&mut body);
+    let cut = packed.cut || body.len() > limit;
+    body.truncate(limit);
+    match read {
+        Err(error) if !cut => Err(GetError::Body(match error.kind() {
+            io::ErrorKind::UnexpectedEof => "unexpected EOF".to_owned(),
+            _ => "gzip: invalid header".to_owned(),
+        })),
+        _ => Ok(Answer { status: packed.status, body, cut }),
+    }
 }
 
 /// Go's words for what went wrong with a connection.

@@ -10,6 +10,8 @@ use world::{Net, Tasks, net::Address};
 pub(crate) enum Script {
     /// Send these bytes and close.
     Raw(String),
+    /// As well, where they are no text.
+    Bytes(Vec<u8>),
     /// Never answer.
     Hang,
 }
@@ -50,6 +52,10 @@ impl Server {
                     match script {
                         Script::Raw(text) => {
                             let _ = conn.write_all(text.as_bytes()).await;
+                            let _ = conn.shutdown().await;
+                        }
+                        Script::Bytes(bytes) => {
+                            let _ = conn.write_all(&bytes).await;
                             let _ = conn.shutdown().await;
                         }
                         Script::Hang => std::future::pending().await,

@@ -99,6 +99,7 @@ async fn run_http(net: &Net, get: &HTTPGetAction, target: &Target<'_>) -> Result
     let request = Get {
         url: Url::new(https, host, port, get.path.as_deref().unwrap_or_default()),
         headers: headers(given.collect()),
+        packed: false,
         trust: Trust::Anyone,
         redirects: Redirects::SameHost,
         timeout: target.timeout,

@@ -128,6 +128,7 @@ async fn http_get(net: &Net, hook: &Hook, get: &HTTPGetAction) -> Result<Option<
     let request = Get {
         url: Url::new(https, &host, port, get.path.as_deref().unwrap_or_default()),
         headers,
+        packed: true,
         trust: Trust::Anyone,
         redirects: Redirects::SameHost,
         timeout: NO_TIMEOUT,

@@ -79,6 +79,7 @@ impl HttpSource {
         let get = Get {
             url,
             headers: self.headers.clone(),
+            packed: true,
             trust: self.trust.clone(),
             redirects: Redirects::Follow,
             timeout: TIMEOUT,
@@ -125,8 +126,9 @@ impl HttpSource {
     }
 }
 
-/// Go's client names itself unless told otherwise.
+/// Go's client names itself unless told otherwise, and takes the host from the URL alone.
 fn with_agent(mut headers: Vec<(String, String)>) -> Vec<(String, String)> {
+    headers.retain(|(name, _)| !name.eq_ignore_ascii_case("host"));
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
         headers.insert(0, ("User-Agent".to_owned(), "Go-http-client/1.1".to_owned()));
     }

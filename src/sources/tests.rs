@@ -267,7 +267,7 @@ async fn a_url_is_asked_every_period() {
     assert!(!bench.ready());
     assert_eq!(
         server.seen.lock().unwrap()[0],
-        "GET /pods HTTP/1.1\r\nHost: 10.0.0.9\r\nUser-Agent: Go-http-client/1.1\r\nX-Token: t\r\n\r\n"
+        "GET /pods HTTP/1.1\r\nHost: 10.0.0.9\r\nUser-Agent: Go-http-client/1.1\r\nX-Token: t\r\nAccept-Encoding: gzip\r\n\r\n"
     );
     let mut step = async |script: Script| {
         server.set(script);

@@ -29,6 +29,7 @@ async fn ask(world: &World, host: &str, trust: Trust) -> String {
     let get = Get {
         url: Url::new(true, host, 443, "/"),
         headers: Vec::new(),
+        packed: false,
         trust,
         redirects: Redirects::Follow,
         timeout: Duration::from_secs(5),
