@@ -104,7 +104,15 @@ pub fn refuse(findings: &[Finding]) -> bool {
 
 /// Bytes that are no pod.
 fn broken(bytes: &[u8], error: &DecodeError) -> Finding {
-    let text = error.to_string();
+    let mut text = error.to_string();
+    if matches!(error, DecodeError::Type(_)) && decode::document(bytes) == Ok(Value::Null) {
+        text = format!("there is nothing in the file ({text}): a manifest begins with apiVersion and kind");
+    }
+    if matches!(error, DecodeError::Field(_))
+        && let Some(hint) = hint(&text)
+    {
+        text = format!("{text}: {hint}");
+    }
     let path = match error {
         DecodeError::Field(_) => decode::refused_at(bytes).unwrap_or_default(),
         DecodeError::NotAPod(_) | DecodeError::NotAList(_) => "kind".to_owned(),
@@ -113,6 +121,20 @@ fn broken(bytes: &[u8], error: &DecodeError) -> Finding {
     let line =
         text.strip_prefix("yaml: line ").and_then(|rest| rest.split(':').next()).and_then(|line| line.parse().ok());
     Finding { line, ..Finding::new(Weight::Refused, path, text) }
+}
+
+/// What to do about a value of the wrong type, as Go complains of it.
+fn hint(complaint: &str) -> Option<&'static str> {
+    let (found, rest) = complaint.strip_prefix("json: cannot unmarshal ")?.split_once(' ')?;
+    let (_, wanted) = rest.rsplit_once(" of type ")?;
+    match (found, wanted) {
+        ("number", "string") => Some("put the number in quotes"),
+        // YAML 1.1 has more words for these than true and false.
+        ("bool", "string") => Some("put the word in quotes, or it is a boolean, as are y, n, yes, no, on and off"),
+        ("string", "int32" | "int64") => Some("write a number without quotes"),
+        ("string", "bool") => Some("write true or false without quotes"),
+        _ => None,
+    }
 }
 
 /// One pod; `raw` is what the manifest says of it, and `at` stands before every path.

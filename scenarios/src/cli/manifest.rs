@@ -59,12 +59,15 @@ fn read(files: &Files, path: &Path) -> io::Result<Vec<u8>> {
     files.read(&std::path::absolute(path)?, LIMIT)
 }
 
-/// Whether the bytes are meant as an object of Kubernetes: they start as JSON, or have its first words where they belong.
+/// Whether the bytes are meant as an object of Kubernetes: they start as JSON, or have words of it where they belong. A file with nothing
+/// in it is the kubelet's to refuse, too.
 fn is_manifest(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let starts = |word: &str| text.lines().any(|line| line.starts_with(word));
-    text.trim_start_matches('\u{feff}').trim_start().starts_with('{')
-        || (starts("kind:") || starts("apiVersion:")) && !starts("steps:")
+    let nothing = text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || line == "---");
+    nothing
+        || text.trim_start_matches('\u{feff}').trim_start().starts_with('{')
+        || ["kind:", "apiVersion:", "metadata:", "spec:"].into_iter().any(starts) && !starts("steps:")
 }
 
 /// `file:line: path: weight: text` by line, and a line that sums up.

@@ -47,6 +47,14 @@ fn a_manifest_with_something_of_everything() {
 
 #[rstest]
 #[case(
+    "# nothing\n\n",
+    "m: refused: there is nothing in the file (Object 'Kind' is missing in 'null'): a manifest begins with apiVersion and kind\n"
+)]
+#[case(
+    "apiVersion: v1\nkind: Pod\nmetadata:\n  name: n\nspec: {containers: [{name: c, image: i}]}\n",
+    "m:4: metadata.name: refused: json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.name of type string: put the word in quotes, or it is a boolean, as are y, n, yes, no, on and off\n"
+)]
+#[case(
     "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: c\n    image: [1]\n",
     "m:7: spec.containers[0].image: refused: json: cannot unmarshal array into Go struct field Container.spec.containers.image of type string\n"
 )]
@@ -68,6 +76,10 @@ fn one_thing_each(#[case] text: &str, #[case] want: &str) {
 #[case("  {\"kind\": \"Pod\"}", true)]
 #[case("name: x\nsteps:\n- put: a\n  manifest:\n    kind: Pod\n", false)]
 #[case("kind: odd\nsteps: []\n", false)]
+#[case("", true)]
+#[case("# a comment\n---\n", true)]
+#[case("metadata: {name: a}\n", true)]
+#[case("name: a scenario\nmanifests: {a.yaml: {kind: Pod}}\nsteps: []\n", false)]
 fn manifests_are_told_from_scenarios(#[case] text: &str, #[case] manifest: bool) {
     assert_eq!(is_manifest(text.as_bytes()), manifest);
 }
