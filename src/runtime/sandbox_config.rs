@@ -26,16 +26,12 @@ const MAX_FQDN: usize = 64;
 pub fn hostname(pod: &Pod, cluster_domain: &str) -> (String, String) {
     let spec = api_pod::spec(pod);
     if let Some(name) = spec.hostname_override.as_ref().filter(|n| !n.is_empty()) {
-        return (name.clone(), String::new());
+        return (cut(name), String::new());
     }
-    let mut name = match spec.hostname.as_deref() {
-        Some(name) if !name.is_empty() => name.to_owned(),
-        _ => naming::name(pod).to_owned(),
+    let name = match spec.hostname.as_deref() {
+        Some(name) if !name.is_empty() => cut(name),
+        _ => cut(naming::name(pod)),
     };
-    if name.len() > MAX_HOSTNAME {
-        name.truncate(MAX_HOSTNAME);
-        name.truncate(name.trim_end_matches(['-', '.']).len());
-    }
     let domain = match spec.subdomain.as_deref() {
         Some(subdomain) if !subdomain.is_empty() => {
             format!("{subdomain}.{}.svc.{cluster_domain}", naming::namespace(pod))
@@ -43,6 +39,13 @@ pub fn hostname(pod: &Pod, cluster_domain: &str) -> (String, String) {
         _ => String::new(),
     };
     (name, domain)
+}
+
+/// A name as long as a host name may be.
+fn cut(name: &str) -> String {
+    let end = name.len().min(MAX_HOSTNAME);
+    let cut = name.get(..end).unwrap_or(name);
+    if end < name.len() { cut.trim_end_matches(['-', '.']).to_owned() } else { cut.to_owned() }
 }
 
 /// The name that the sandbox is given.
@@ -284,11 +287,16 @@ mod tests {
 
     use super::*;
 
+    /// As long as a host name may be.
+    const LONG: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+
     #[rstest]
     #[case(serde_json::json!({"containers": []}), "p", "")]
     #[case(serde_json::json!({"containers": [], "hostname": "h"}), "h", "")]
     #[case(serde_json::json!({"containers": [], "hostname": "h", "subdomain": "sub"}), "h", "sub.default.svc.")]
     #[case(serde_json::json!({"containers": [], "hostnameOverride": "o", "subdomain": "sub"}), "o", "")]
+    #[case(serde_json::json!({"containers": [], "hostnameOverride": "x".repeat(64)}), LONG, "")]
+    #[case(serde_json::json!({"containers": [], "hostnameOverride": format!("{}.y", &LONG[1..])}), &LONG[1..], "")]
     fn host_names(#[case] spec: serde_json::Value, #[case] name: &str, #[case] domain: &str) {
         let pod: Pod = serde_json::from_value(
             serde_json::json!({"metadata": {"name": "p", "namespace": "default"}, "spec": spec}),
