@@ -14,6 +14,10 @@ use crate::history::{Entry, What};
 /// Beyond its delay, two periods and its timeout: a probe that waits for a listing to learn of its container.
 const SLACK: Duration = Duration::from_secs(12);
 
+/// A container that had run for this long when the kubelet came up has started, as upstream's prober takes it: its startup probe is not
+/// asked, whatever the kubelet before knew. Statuses tell whole seconds, so one either way is unclear.
+const FOUND: [Duration; 2] = [Duration::from_secs(9), Duration::from_secs(11)];
+
 /// Rule 37, as far as probes that run a program show it.
 #[derive(Default)]
 pub(super) struct Probes {
@@ -23,11 +27,13 @@ pub(super) struct Probes {
     due: BTreeMap<String, Duration>,
 }
 
-/// The probe of a container that is asked first, if it runs a program, and how long until it must have been.
-fn first_probe(container: &Value) -> Option<Duration> {
+/// The probe of a container that is asked first, if it runs a program, and how long until it must have been. `before` is how long it ran
+/// before the kubelet did.
+fn first_probe(container: &Value, before: Duration) -> Option<Duration> {
     let probe = match container.get("startupProbe") {
-        Some(probe) => probe,
-        None => ["livenessProbe", "readinessProbe"].iter().find_map(|kind| container.get(kind))?,
+        Some(_) if before > FOUND[0] && before < FOUND[1] => return None,
+        Some(probe) if before <= FOUND[0] => probe,
+        _ => ["livenessProbe", "readinessProbe"].iter().find_map(|kind| container.get(kind))?,
     };
     probe.get("exec")?;
     let number = |field: &str, default: u64| probe.get(field).and_then(Value::as_u64).unwrap_or(default);
@@ -48,10 +54,11 @@ impl Rule for Probes {
                 for status in shown::statuses(pod).filter(|s| s.pointer("/state/running").is_some()) {
                     let id = shown::container_id(status);
                     let spec = shown::container(pod, shown::text(status, "/name"));
-                    let Some(patience) = spec.and_then(first_probe) else { continue };
-                    if !self.asked.contains(id)
-                        && node.containers.get(id).is_some_and(|c| c.runs() && c.asked.is_none())
-                    {
+                    let running = node.containers.get(id).filter(|c| c.runs() && c.asked.is_none());
+                    let Some(started) = running.and_then(|c| c.started) else { continue };
+                    let before = node.kubelet.unwrap_or_default().saturating_sub(started);
+                    let Some(patience) = spec.and_then(|spec| first_probe(spec, before)) else { continue };
+                    if !self.asked.contains(id) {
                         self.due.entry(id.to_owned()).or_insert(entry.at + patience);
                     }
                 }

@@ -340,6 +340,23 @@ fn a_probe_that_need_not_be_asked(#[case] phase: &str, #[case] away: bool) {
     assert!(!judged(PLAIN, history).contains(&37));
 }
 
+/// What had run for a while when the kubelet came up has started: its startup probe is not asked, and its other one is.
+#[rstest]
+#[case::found(20, json!({}), vec![])]
+#[case::found_with_another_probe(20, json!({"livenessProbe": {"exec": {}, "periodSeconds": 5}}), vec![37])]
+#[case::just_started(8, json!({}), vec![37])]
+fn a_startup_probe_that_no_kubelet_has_asked(#[case] again: u64, #[case] more: Value, #[case] broken: Vec<u8>) {
+    let mut container = json!({"name": "c", "startupProbe": {"exec": {}, "periodSeconds": 5}});
+    container.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+    let history = then(vec![
+        (2, kubelet("killed")),
+        (again, kubelet("started")),
+        (again, shown(with(up_pod(), "/spec/containers", json!([container])))),
+        later(again + 60),
+    ]);
+    assert_eq!(judged(PLAIN, history), broken);
+}
+
 #[test]
 fn a_sidecar_that_is_told_too_early() {
     let spec = json!([{"name": "side", "restartPolicy": "Always"}]);
