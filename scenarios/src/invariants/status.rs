@@ -25,6 +25,8 @@ pub(super) struct Changes {
     since_start: BTreeSet<String>,
     /// Pods that have had a sandbox before the one they have: their init containers run once more.
     anew: BTreeSet<String>,
+    /// Init containers whose newest remains were taken away, by uid and name: as upstream, newest first, before the new sandbox is made.
+    purged: BTreeSet<(String, String)>,
 }
 
 impl Rule for Changes {
@@ -48,7 +50,7 @@ impl Rule for Changes {
                         before,
                         pod,
                         &|name| self.since_start.contains(uid) || node.newest(uid, name).is_some(),
-                        self.anew.contains(uid),
+                        &|name| self.anew.contains(uid) || self.purged.contains(&(uid.to_owned(), name.to_owned())),
                         findings,
                     );
                     endings(before, pod, findings);
@@ -67,6 +69,15 @@ impl Rule for Changes {
                 self.last.remove(uid);
                 self.since_start.remove(uid);
                 self.anew.remove(uid);
+                self.purged.retain(|(of, _)| of != uid);
+            }
+            What::Fact(Fact::ContainerRemoved { id }) => {
+                if let Some(container) = node.containers.get(id)
+                    && node.sandboxes.get(&container.sandbox).is_none_or(|sandbox| !sandbox.ready)
+                    && node.newest(&container.uid, &container.name).is_some_and(|(newest, _)| newest == id)
+                {
+                    self.purged.insert((container.uid.clone(), container.name.clone()));
+                }
             }
             What::Kubelet(_) => self.since_start.clear(),
             What::Fact(Fact::SandboxReady { uid, .. }) if node.sandboxes.values().any(|s| s.uid == *uid) => {
@@ -100,11 +111,18 @@ impl Changes {
     }
 }
 
-/// `kept` says of a container whether its count is still kept anywhere: in the memory of the kubelet or by a container.
-fn counts(before: &Value, after: &Value, kept: &dyn Fn(&str) -> bool, anew: bool, findings: &mut Findings) {
+/// `kept` says of a container whether its count is still kept anywhere: in the memory of the kubelet or by a container; `anew` says of an
+/// init container whether it begins anew.
+fn counts(
+    before: &Value,
+    after: &Value,
+    kept: &dyn Fn(&str) -> bool,
+    anew: &dyn Fn(&str) -> bool,
+    findings: &mut Findings,
+) {
     for status in shown::statuses(after) {
         let name = shown::text(status, "/name");
-        if anew && shown::is_init(after, name) || !kept(name) {
+        if anew(name) && shown::is_init(after, name) || !kept(name) {
             continue;
         }
         let Some(old) = shown::status(before, name) else { continue };

@@ -38,9 +38,14 @@ pub(super) struct Grace {
     endings: BTreeMap<String, Ending>,
     /// When a container was said to be killed, by pod name and container name, until it starts again.
     said: BTreeMap<(String, String), Duration>,
-    /// Numbers and timeouts of the stop calls for a container.
+    /// When a container was last said to be killed, by id.
+    told: BTreeMap<String, Duration>,
+    /// Numbers of the stop calls for a container, and how long from its last kill on it was to have.
     stops: BTreeMap<String, Vec<(u64, i64)>>,
 }
+
+/// The least timeout of a stop call, in seconds: all that is left when a hook or another container's end took the grace.
+const LEFT: i64 = 2;
 
 /// The container that an event is about.
 fn part(event: &Event) -> Option<&str> {
@@ -48,8 +53,20 @@ fn part(event: &Event) -> Option<&str> {
     inner.strip_suffix('}')
 }
 
+/// The containers that run and that an event may be about.
+fn running<'a>(event: &'a Event, node: &'a Node) -> impl Iterator<Item = (&'a String, &'a Container)> {
+    let of_pod = |c: &Container| node.sandboxes.get(&c.sandbox).is_some_and(|s| s.name == event.object);
+    node.containers.iter().filter(move |(_, c)| c.runs() && part(event) == Some(c.name.as_str()) && of_pod(c))
+}
+
 impl Rule for Grace {
     fn see(&mut self, entry: &Entry, node: &Node, findings: &mut Findings) {
+        if let What::Event(event) = &entry.what
+            && event.reason == "Killing"
+        {
+            let ids = running(event, node).map(|(id, _)| (id.clone(), entry.at));
+            self.told.extend(ids);
+        }
         match &entry.what {
             // Who was told of a container that it is not there makes a twin: an event does not tell them apart.
             What::Event(_) if node.lied => {}
@@ -73,13 +90,19 @@ impl Rule for Grace {
                     Some(value) => value.as_i64().unwrap_or(0),
                     None => 0,
                 };
+                // A hook and the ends of others take of it what they take, and each try begins anew.
+                let asked = entry.at.saturating_sub(call.took);
+                let waited = self.told.get(&id).map_or(0, |told| asked.saturating_sub(*told).as_secs());
+                let given = timeout.saturating_add(i64::try_from(waited).unwrap_or(i64::MAX));
+                // Both are counted in whole seconds.
+                let slack = i64::from(waited > 0);
                 let stops = self.stops.entry(id).or_default();
-                let grew = stops.iter().find(|(seq, earlier)| *seq < call.seq && *earlier < timeout);
-                if let (Some((_, earlier)), true) = (grew, plain) {
+                let grew = stops.iter().find(|(seq, earlier)| *seq < call.seq && *earlier + slack < given);
+                if let (Some((_, earlier)), true) = (grew, plain && (timeout > LEFT || waited == 0)) {
                     let name = &container.name;
-                    findings.add(25, format!("{name} was given {earlier} s to end, and then {timeout} s"));
+                    findings.add(25, format!("{name} was given {earlier} s to end, and then {given} s"));
                 }
-                stops.push((call.seq, timeout));
+                stops.push((call.seq, given));
             }
             What::Fact(Fact::ContainerSignalled { id, kill: true }) => {
                 if let Some(ending) = self.endings.get(id)
@@ -130,10 +153,7 @@ impl Grace {
         if !event.field_path.contains("initContainers") {
             self.said.entry((event.object.clone(), name.to_owned())).or_insert(at);
         }
-        let found = node.containers.iter().find(|(_, c)| {
-            c.runs() && c.name == name && node.sandboxes.get(&c.sandbox).is_some_and(|s| s.name == event.object)
-        });
-        let Some((id, container)) = found else { return };
+        let Some((id, container)) = running(event, node).next() else { return };
         // What is ended for a restart of all has no grace, and of a pod that nobody knows nobody knows the grace.
         let Some(pod) = node.known.get(&container.uid).filter(|pod| !shown::has_restart_rules(pod)) else { return };
         let (least, most) = shown::grace_of(pod, name);

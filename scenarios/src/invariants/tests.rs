@@ -357,6 +357,51 @@ fn a_startup_probe_that_no_kubelet_has_asked(#[case] again: u64, #[case] more: V
     assert_eq!(judged(PLAIN, history), broken);
 }
 
+/// Every try to end a container gives it all its grace, of which its hook takes what it takes.
+#[rstest]
+#[case::what_a_short_hook_left(24, 9, vec![])]
+#[case::more_than_there_was(24, 13, vec![25])]
+#[case::at_once(23, 12, vec![])]
+#[case::at_once_and_more(23, 13, vec![25])]
+fn a_second_try_to_end_a_container(#[case] at: u64, #[case] timeout: i64, #[case] broken: Vec<u8>) {
+    let history = then(vec![
+        (11, event("Killing", "spec.containers{c}", "")),
+        (21, stop(1, "a", 2)),
+        (23, event("Killing", "spec.containers{c}", "")),
+        (at, stop(2, "a", timeout)),
+    ]);
+    assert_eq!(judged(PLAIN, history), broken);
+}
+
+/// Of an init container the newest remains go first when a new sandbox is to come, and a kubelet that finds the others counts from there.
+#[rstest]
+#[case::with_its_sandbox(true, vec![])]
+#[case::from_under_its_sandbox(false, vec![17])]
+fn an_init_container_whose_newest_remains_are_gone(#[case] sandbox_ended: bool, #[case] broken: Vec<u8>) {
+    let pod = |count: u64| {
+        let status = with(waiting("PodInitializing"), "/restartCount", json!(count));
+        let pod = with(pod("u", "Pending", json!([])), "/spec/initContainers", json!([{"name": "i"}]));
+        shown(with(pod, "/status/initContainerStatuses", json!([with(status, "/name", json!("i"))])))
+    };
+    let mut history = vec![
+        (0, kubelet("started")),
+        (1, sandbox("s", "u", 0)),
+        (1, created("a", "s", "i", 0)),
+        (1, created("b", "s", "i", 1)),
+        (1, pod(1)),
+        (2, kubelet("killed")),
+    ];
+    if sandbox_ended {
+        history.push((2, not_ready("s")));
+    }
+    history.extend([
+        (2, What::Fact(Fact::ContainerRemoved { id: "b".to_owned() })),
+        (3, kubelet("started")),
+        (3, pod(0)),
+    ]);
+    assert_eq!(judged(PLAIN, history), broken);
+}
+
 #[test]
 fn a_sidecar_that_is_told_too_early() {
     let spec = json!([{"name": "side", "restartPolicy": "Always"}]);
