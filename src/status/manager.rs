@@ -215,8 +215,8 @@ impl StatusManager {
 
 /// The name of a container that had ended for good and would now live again.
 fn revived(pod: &Pod, old: &PodStatus, new: &PodStatus) -> Option<String> {
-    let always = api_pod::restart_policy(pod) == api_pod::RestartPolicy::Always;
-    if always || has_restart_all_rule(api_pod::spec(pod)) {
+    let policy = api_pod::restart_policy(pod);
+    if policy == api_pod::RestartPolicy::Always || has_restart_all_rule(api_pod::spec(pod)) {
         return None;
     }
     let spec = api_pod::spec(pod);
@@ -229,7 +229,9 @@ fn revived(pod: &Pod, old: &PodStatus, new: &PodStatus) -> Option<String> {
         for before in old.iter().flatten() {
             let Some(was) = ended(before) else { continue };
             let Some(container) = specs.into_iter().flatten().find(|c| c.name == before.name) else { continue };
-            if api_pod::is_restartable_init(container) || exit_restarts(spec, container, was.exit_code) {
+            // What failed may come back by its pod's policy, whatever its own: in a new sandbox it does.
+            let may = was.exit_code != 0 && policy == api_pod::RestartPolicy::OnFailure;
+            if may || api_pod::is_restartable_init(container) || exit_restarts(spec, container, was.exit_code) {
                 continue;
             }
             let after = new.iter().flatten().find(|s| s.name == before.name);
