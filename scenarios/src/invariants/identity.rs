@@ -12,6 +12,8 @@ use crate::history::{Entry, What};
 pub(super) struct Identity {
     /// The highest attempt of a container, by uid and name.
     attempts: BTreeMap<(String, String), u32>,
+    /// Those whose container was removed before it ever ran: it has left no log from which its number could be known.
+    unused: BTreeSet<(String, String, u32)>,
     /// The highest attempt of a sandbox, by uid.
     sandboxes: BTreeMap<String, u32>,
 }
@@ -44,12 +46,20 @@ impl Rule for Identity {
                 // With an old sandbox go its init containers, their logs, and so their numbers.
                 let of_old = self.sandboxes.get(&sandbox.uid).is_some_and(|attempt| *attempt > 0)
                     && node.known.get(&sandbox.uid).is_some_and(|pod| shown::is_init(pod, name));
-                if let Some(last) = last.filter(|last| last >= attempt && !of_old) {
+                // A restart rule has all containers removed, those too that were only made. As upstream.
+                let unused = self.unused.remove(&(sandbox.uid.clone(), name.clone(), *attempt))
+                    && node.known.get(&sandbox.uid).is_some_and(|pod| shown::has_restart_rules(pod));
+                if let Some(last) = last.filter(|last| last >= attempt && !of_old && !unused) {
                     findings.add(5, format!("{what} ({id}) is attempt {attempt} after attempt {last}"));
                 }
                 nothing_after_the_end(node, &sandbox.uid, &what, findings);
                 if !node.local_objects && node.pods.get(&sandbox.uid).is_some_and(|pod| shown::needs_api_server(pod)) {
                     findings.add(14, format!("{what} was made, although the pod needs an API server"));
+                }
+            }
+            What::Fact(Fact::ContainerRemoved { id }) => {
+                if let Some(container) = node.containers.get(id).filter(|c| c.started.is_none()) {
+                    self.unused.insert((container.uid.clone(), container.name.clone(), container.attempt));
                 }
             }
             What::Fact(Fact::ContainerStarted { id }) => {
@@ -72,10 +82,12 @@ impl Rule for Identity {
             // Whoever comes back under his old uid begins anew.
             What::PodGone { uid, .. } => {
                 self.attempts.retain(|(of, _), _| of != uid);
+                self.unused.retain(|(of, ..)| of != uid);
                 self.sandboxes.remove(uid);
             }
             What::Fact(Fact::PowerLost { .. }) => {
                 self.attempts.clear();
+                self.unused.clear();
                 self.sandboxes.clear();
             }
             _ => {}

@@ -133,6 +133,9 @@ fn counts(
     }
 }
 
+/// What is said of an init container of which the runtime knows nothing.
+const NOT_FOUND: &str = "Unable to get init container status from container runtime";
+
 /// A container that was shown as ended is shown as ended in the same way as long as it is shown at all.
 fn endings(before: &Value, after: &Value, findings: &mut Findings) {
     for status in shown::statuses(after) {
@@ -152,6 +155,9 @@ fn endings(before: &Value, after: &Value, findings: &mut Findings) {
                     format!("container {name} of {} had ended as {ended}, and now as {now}", shown::full_name(after));
                 findings.add(20, how);
             }
+            // An init container whose remains went with its sandbox is taken for one that ended well where all restart, as upstream.
+            None if shown::text(status, "/state/terminated/message").starts_with(NOT_FOUND)
+                && shown::has_restart_rules(after) => {}
             // A rule that restarts all containers has them removed, and shows so.
             None if shown::text(status, "/state/waiting/reason") == RESTARTING_ALL_CONTAINERS => {}
             None if shown::text(status, "/containerID") == id => {

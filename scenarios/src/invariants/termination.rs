@@ -1,6 +1,9 @@
 //! How containers are ended: with their grace and not more, in order, before their sandbox, and without being asked how they are.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use fake_cri::truth::Fact;
 use serde_json::Value;
@@ -38,6 +41,8 @@ pub(super) struct Grace {
     endings: BTreeMap<String, Ending>,
     /// When a container was said to be killed, by pod name and container name, until it starts again.
     said: BTreeMap<(String, String), Duration>,
+    /// Containers that are killed because their postStart failed: a kill that fails is not tried again, as upstream.
+    unhooked: BTreeSet<String>,
     /// When a container was last said to be killed, by id.
     told: BTreeMap<String, Duration>,
     /// Numbers of the stop calls for a container, and how long from its last kill on it was to have.
@@ -80,6 +85,9 @@ impl Rule for Grace {
             What::Call(call) if call.rpc == "StopContainer" => {
                 let id = shown::text(&call.request, "/container_id").to_owned();
                 let Some(container) = node.containers.get(&id) else { return };
+                if call.code != "OK" && self.unhooked.remove(&id) {
+                    self.spared(&id, node);
+                }
                 // Probes may give a container a grace of its own, which the pod's own end replaces.
                 let plain = node.known.get(&container.uid).is_some_and(|pod| {
                     let (least, most) = shown::grace_of(pod, &container.name);
@@ -124,10 +132,17 @@ impl Rule for Grace {
                 }
             }
             // Whom a request does not reach runs on.
-            What::Runtime(_) => self.endings.clear(),
+            What::Runtime(_) => {
+                self.endings.clear();
+                for id in std::mem::take(&mut self.unhooked) {
+                    self.spared(&id, node);
+                }
+            }
             What::Fact(Fact::PowerLost { .. }) | What::Kubelet(_) => {
                 self.endings.clear();
                 self.said.clear();
+                // The next kubelet knows nothing of what was promised.
+                self.stops.clear();
             }
             _ => {}
         }
@@ -147,6 +162,14 @@ impl Rule for Grace {
 }
 
 impl Grace {
+    /// A container runs on: its kill did not reach it, and is not tried again.
+    fn spared(&mut self, id: &str, node: &Node) {
+        self.endings.remove(id);
+        let Some(container) = node.containers.get(id) else { return };
+        let pod = node.sandboxes.get(&container.sandbox).map(|s| s.name.clone()).unwrap_or_default();
+        self.said.remove(&(pod, container.name.clone()));
+    }
+
     fn killing(&mut self, at: Duration, event: &Event, node: &Node) {
         let Some(name) = part(event) else { return };
         // Sidecars serve until it is their turn, and are probed as long.
@@ -154,6 +177,11 @@ impl Grace {
             self.said.entry((event.object.clone(), name.to_owned())).or_insert(at);
         }
         let Some((id, container)) = running(event, node).next() else { return };
+        if event.message == "FailedPostStartHook" {
+            self.unhooked.insert(id.clone());
+        } else {
+            self.unhooked.remove(id);
+        }
         // What is ended for a restart of all has no grace, and of a pod that nobody knows nobody knows the grace.
         let Some(pod) = node.known.get(&container.uid).filter(|pod| !shown::has_restart_rules(pod)) else { return };
         let (least, most) = shown::grace_of(pod, name);

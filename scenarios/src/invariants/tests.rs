@@ -357,6 +357,66 @@ fn a_startup_probe_that_no_kubelet_has_asked(#[case] again: u64, #[case] more: V
     assert_eq!(judged(PLAIN, history), broken);
 }
 
+/// What one kubelet promised, the next does not know.
+#[rstest]
+#[case::the_same(None, vec![25])]
+#[case::another(Some("killed"), vec![])]
+fn a_kubelet_that_gives_more_grace(#[case] ended: Option<&str>, #[case] broken: Vec<u8>) {
+    let mut history = then(vec![(10, stop(1, "a", 2))]);
+    history.extend(ended.into_iter().flat_map(|word| [(11, kubelet(word)), (12, kubelet("started"))]));
+    history.extend([(12, shown(up_pod())), (90, stop(2, "a", 5))]);
+    assert_eq!(judged(PLAIN, history), broken);
+}
+
+fn with_rules(pod: Value) -> Value {
+    let rule = json!({"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [1]}});
+    with(pod, "/spec/containers", json!([{"name": "c", "restartPolicy": "Never", "restartPolicyRules": [rule]}]))
+}
+
+/// A restart of all removes containers that never ran, which have no log to count from.
+#[rstest]
+#[case::never_ran(true, None, vec![])]
+#[case::ran(true, Some(started("b")), vec![5])]
+#[case::without_a_rule(false, None, vec![5])]
+fn a_number_that_is_used_again(#[case] rules: bool, #[case] ran: Option<What>, #[case] broken: Vec<u8>) {
+    let pod = if rules { with_rules(up_pod()) } else { up_pod() };
+    let mut history = then(vec![(2, shown(pod)), (2, created("b", "s", "d", 0))]);
+    history.extend(ran.map(|what| (2, what)));
+    history.push((3, What::Fact(Fact::ContainerRemoved { id: "b".to_owned() })));
+    history.push((3, created("e", "s", "d", 0)));
+    assert_eq!(judged(PLAIN, history), broken);
+}
+
+/// An init container of which the runtime knows nothing is taken for one that ended well where all are restarted.
+#[rstest]
+#[case::of_which_nothing_is_known("Unable to get init container status from container runtime and more", vec![])]
+#[case::of_which_something_is("well", vec![20])]
+fn an_ending_that_is_inferred(#[case] message: &str, #[case] broken: Vec<u8>) {
+    let pod = |state: Value| {
+        let init = with(with(ended("b", 0), "/name", json!("i")), "/state/terminated", state);
+        let pod = with(with_rules(up_pod()), "/spec/initContainers", json!([{"name": "i"}]));
+        shown(with(pod, "/status/initContainerStatuses", json!([init])))
+    };
+    let (before, after) =
+        (json!({"exitCode": 0, "containerID": "cri://b"}), json!({"exitCode": 0, "message": message}));
+    assert_eq!(judged(PLAIN, then(vec![(2, pod(before)), (3, pod(after))])), broken);
+}
+
+/// A container whose postStart failed runs on if it cannot be killed, and is probed again.
+#[rstest]
+#[case::the_kill_failed("FailedPostStartHook", "UNAVAILABLE", vec![])]
+#[case::it_did_not("FailedPostStartHook", "OK", vec![24, 27])]
+#[case::another_kill("Stopping container c", "UNAVAILABLE", vec![24, 27])]
+fn a_container_whose_kill_failed(#[case] message: &str, #[case] code: &str, #[case] broken: Vec<u8>) {
+    let What::Call(call) = stop(1, "a", 30) else { unreachable!("a call") };
+    let history = then(vec![
+        (11, event("Killing", "spec.containers{c}", message)),
+        (11, What::Call(Call { code: code.to_owned(), ..call })),
+        (60, event("Unhealthy", "spec.containers{c}", "Liveness probe failed: ")),
+    ]);
+    assert_eq!(judged(PLAIN, history), broken);
+}
+
 /// Every try to end a container gives it all its grace, of which its hook takes what it takes.
 #[rstest]
 #[case::what_a_short_hook_left(24, 9, vec![])]
