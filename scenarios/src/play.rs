@@ -109,6 +109,7 @@ pub async fn play(
         notes: Vec::new(),
         exit_expected: false,
         crash: None,
+        crash_may_come: false,
         dark: None,
         invariants,
     };
@@ -137,6 +138,8 @@ struct Player<'a> {
     exit_expected: bool,
     /// The step that said at which call the kubelet dies, if it has not yet.
     crash: Option<Place>,
+    /// Whether the kubelet may die at a call that need not come.
+    crash_may_come: bool,
     /// Whether the kubelet ran when the node lost power; `None` while it has power.
     dark: Option<bool>,
     /// What must hold whatever the scenario is about.

@@ -116,6 +116,9 @@ pub trait Target {
         None
     }
 
+    /// Has the kubelet not die at any call.
+    fn call_crash_off(&mut self) {}
+
     /// Takes the node's power: the runtime and all processes end, mounts and `/run` are gone. The kubelet has been ended before.
     fn power_off(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>> {
         Box::pin(async { Err(TargetError::Unsupported("it takes the node's power".to_owned())) })

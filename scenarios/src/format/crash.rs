@@ -40,6 +40,7 @@ pub(super) struct CrashForm {
     pub container: Option<String>,
     pub nth: Option<u64>,
     pub when: Option<When>,
+    pub or_not: Option<bool>,
 }
 
 /// At which call.
@@ -55,6 +56,8 @@ pub struct CrashPoint {
     pub nth: u64,
     /// On which side of it.
     pub when: When,
+    /// Whether it need not come.
+    pub or_not: bool,
 }
 
 impl CrashForm {
@@ -78,6 +81,7 @@ impl CrashForm {
             container: self.container,
             nth: self.nth.unwrap_or(1),
             when: self.when.unwrap_or_default(),
+            or_not: self.or_not.unwrap_or(false),
         })
     }
 
@@ -89,6 +93,7 @@ impl CrashForm {
             ("container", self.container.is_some()),
             ("nth", self.nth.is_some()),
             ("when", self.when.is_some()),
+            ("or-not", self.or_not.is_some()),
         ];
         match keys.iter().find(|(_, there)| *there) {
             None => Ok(()),

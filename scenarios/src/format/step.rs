@@ -82,6 +82,8 @@ pub struct StepForm {
     nth: Option<u64>,
     /// kubelet, crash: before the call has its effect, or after it and before the kubelet hears of it (if it is not given).
     when: Option<When>,
+    /// kubelet, crash: whether the call need not come. What next starts or ends the kubelet calls such a crash off.
+    or_not: Option<bool>,
     /// start, stop, crash, restart: the runtime. Containers survive a stop, not a crash.
     runtime: Option<RuntimeAction>,
     /// start, stop (power is lost), reboot: the node with its runtime, and the kubelet if it ran.
@@ -242,7 +244,7 @@ const KEYS: [(&str, &[&str]); 16] = [
     ("never", &["for", "since"]),
     ("mark", &[]),
     ("wait", &[]),
-    ("kubelet", &["call", "pod", "container", "nth", "when"]),
+    ("kubelet", &["call", "pod", "container", "nth", "when", "or-not"]),
     ("runtime", &[]),
     ("node", &[]),
     ("clock", &["after"]),
@@ -286,6 +288,7 @@ impl StepForm {
             ("container", self.container.is_some()),
             ("nth", self.nth.is_some()),
             ("when", self.when.is_some()),
+            ("or-not", self.or_not.is_some()),
             ("runtime", self.runtime.is_some()),
             ("node", self.node.is_some()),
             ("clock", self.clock.is_some()),
@@ -362,6 +365,7 @@ impl At<StepForm> {
                     container: form.container,
                     nth: form.nth,
                     when: form.when,
+                    or_not: form.or_not,
                 };
                 match form.kubelet.ok_or_else(|| needs("an action"))? {
                     KubeletAction::Crash => Action::Crash(crash.check(place)?),

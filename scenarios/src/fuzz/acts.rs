@@ -17,6 +17,10 @@ pub enum Act {
     Wait(u64),
     /// `kill`, `stop`, `start` or `restart` the kubelet.
     Kubelet(&'static str),
+    /// The kubelet is killed at this call that changes something, before it or after it, if it comes to that.
+    Crash(u64, &'static str),
+    /// The wall clock is moved by seconds.
+    Clock(i64),
     /// `stop`, `start`, `restart` or `crash` the runtime.
     Runtime(&'static str),
     /// The node loses power and boots, if kubelet and runtime run.
@@ -113,7 +117,7 @@ struct State {
 impl State {
     fn next(&mut self, rng: &mut Rng, before: &[Act]) -> Act {
         let file = format!("p{}", rng.random_range(0..4));
-        match rng.random_range(0..17) {
+        match rng.random_range(0..20) {
             0..=4 => {
                 // The same pod again, now and then.
                 let earlier: Vec<&RandomPod> = before
@@ -154,6 +158,12 @@ impl State {
                 Act::Runtime(word)
             }
             13 => Act::Reboot,
+            14 => {
+                self.kubelet_away = true;
+                Act::Crash(rng.random_range(1..12), ["before", "after"][rng.random_range(0..2)])
+            }
+            // Forward only: a runtime whose clock goes back tells of containers that ended before they started, which the fake takes ill.
+            15 => Act::Clock([1, 30, 3600][rng.random_range(0..3)]),
             _ => Act::Faults((0..rng.random_range(1..=3)).map(|_| fault(rng)).collect()),
         }
     }

@@ -40,6 +40,8 @@ pub fn behaviours() -> Value {
         {"container": "oom-*", "run": {"out-of-memory": "4s"}},
         {"container": "done-*", "run": {"exit": 0, "after": "3s"}},
         {"container": "flaky-*", "run": {}, "attempts": [{"exit": 1, "after": "1s"}, {"exit": 3}, {}]},
+        {"container": "again-*", "run": {}, "attempts": [{"exit": 42, "after": "1s"}, {"exit": 42}, {}]},
+        {"container": "all-*", "run": {}, "attempts": [{"exit": 43, "after": "2s"}, {}]},
         {"container": "init-*", "run": {"exit": 0, "after": "1s"}},
         {"container": "retry-*", "run": {"exit": 0}, "attempts": [{"exit": 1, "after": "1s"}, {"exit": 0}]},
         {"container": "never-*", "run": {"exit": 1}},
@@ -59,7 +61,9 @@ fn chance(rng: &mut Rng, share: f64) -> bool {
 pub fn pod(rng: &mut Rng, name: &str) -> RandomPod {
     let policy = pick(rng, &["Always", "Always", "Always", "OnFailure", "Never"]);
     let grace = [0, 1, 2, 5, 10][rng.random_range(0..5)];
-    let mut shape = Shape { policy, grace, ..Shape::default() };
+    // Each name has a port of the node.
+    let port = 8000 + u16::from(name.bytes().last().unwrap_or_default());
+    let mut shape = Shape { policy, grace, port, ..Shape::default() };
     let mut containers = Vec::new();
     for number in 0..rng.random_range(1..=4) {
         containers.push(regular(rng, number, &mut shape));
@@ -104,8 +108,9 @@ pub fn pod(rng: &mut Rng, name: &str) -> RandomPod {
     }
     let manifest = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec});
     // What ends well when it is stopped is done, where only failures are tried again.
-    let fragile =
-        policy == "Never" || (policy == "OnFailure" && shape.ready.iter().any(|name| name.starts_with("slow")));
+    let fragile = shape.fragile
+        || policy == "Never"
+        || (policy == "OnFailure" && shape.ready.iter().any(|name| name.starts_with("slow")));
     RandomPod { manifest, end: shape.end(), fragile }
 }
 
@@ -119,6 +124,10 @@ struct Shape {
     fails: bool,
     init_fails: bool,
     deadline: bool,
+    /// Of the node, if it takes one.
+    port: u16,
+    /// A container does not come back when its processes are taken away.
+    fragile: bool,
 }
 
 impl Shape {
@@ -147,6 +156,7 @@ fn regular(rng: &mut Rng, number: usize, shape: &mut Shape) -> Value {
     if !never {
         kinds.extend(["flaky", "fast", "oom", "unable"]);
     }
+    kinds.extend(["again", "all"]);
     let kind = pick(rng, &kinds);
     let name = format!("{kind}-{number}");
     let ill = always && kind == "run" && chance(rng, 0.15);
@@ -161,6 +171,10 @@ fn regular(rng: &mut Rng, number: usize, shape: &mut Shape) -> Value {
             shape.runs = true;
             shape.ready.push(name.clone());
         }
+        "again" | "all" => {
+            shape.runs = true;
+            shape.ready.push(name.clone());
+        }
         "crash" | "fast" | "oom" => {
             // Tried again for ever, or failed.
             shape.runs |= !never;
@@ -171,6 +185,21 @@ fn regular(rng: &mut Rng, number: usize, shape: &mut Shape) -> Value {
     let mut container = base(&name);
     if kind == "web" {
         container["ports"] = json!([{"containerPort": 80}]);
+        if chance(rng, 0.3) {
+            container["ports"][0]["hostPort"] = shape.port.into();
+        }
+    }
+    if let Some((action, code)) = match kind {
+        "again" => Some(("Restart", 42)),
+        "all" => Some(("RestartAllContainers", 43)),
+        _ => None,
+    } {
+        let own = pick(rng, &["Always", "OnFailure", "Never"]);
+        container["restartPolicy"] = own.into();
+        container["restartPolicyRules"] =
+            json!([{"action": action, "exitCodes": {"operator": "In", "values": [code]}}]);
+        // Whose processes are taken away does not come back by its rule.
+        shape.fragile |= own == "Never";
     }
     probes(rng, kind, ill, &mut container);
     if RUNS.contains(&kind) {

@@ -55,6 +55,14 @@ pub fn text(story: &Story) -> String {
                     kubelet = false;
                 }
             }
+            // Whether it has come to that is not known: who goes on starts it, which is another start where it still runs.
+            Act::Crash(nth, when) => {
+                if kubelet {
+                    steps.push(json!({"kubelet": "crash", "nth": nth, "when": when, "or-not": true}));
+                    kubelet = false;
+                }
+            }
+            Act::Clock(seconds) => steps.push(json!({"clock": format!("{seconds:+}s")})),
             Act::Runtime("start") => {
                 if !runtime {
                     steps.push(json!({"runtime": "start"}));

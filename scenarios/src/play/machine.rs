@@ -22,6 +22,7 @@ const BOOT: Duration = Duration::from_secs(10);
 
 impl Player<'_> {
     pub(super) async fn kubelet(&mut self, action: KubeletAction) -> Result<(), Stop> {
+        self.crash_is_off();
         match action {
             KubeletAction::Start => self.start_kubelet().await,
             // A crash says when, and is a step of its own.
@@ -55,8 +56,15 @@ impl Player<'_> {
     pub(super) async fn crash(&mut self, place: Place, point: &CrashPoint) -> Result<(), Stop> {
         self.crash_has_come()?;
         self.target.crash_at(point)?;
-        self.crash = Some(place);
+        self.crash_may_come = point.or_not;
+        self.crash = (!point.or_not).then_some(place);
         Ok(())
+    }
+
+    fn crash_is_off(&mut self) {
+        if std::mem::take(&mut self.crash_may_come) {
+            self.target.call_crash_off();
+        }
     }
 
     /// A call at which the kubelet is to die, and which never comes, is a mistake in what the scenario expects.
@@ -73,6 +81,7 @@ impl Player<'_> {
 
     /// Power goes, comes, or both.
     pub(super) async fn node(&mut self, action: NodeAction) -> Result<(), Stop> {
+        self.crash_is_off();
         if action != NodeAction::Start && self.dark.is_none() {
             self.dark = Some(self.target.kubelet() == Kubelet::Running);
             self.target.end_kubelet(End::AtOnce).await?;

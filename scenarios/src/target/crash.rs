@@ -65,6 +65,11 @@ impl Crash {
         Some(format!("{}; {} came", point.describe(), state.seen))
     }
 
+    /// There is nothing to come any more.
+    pub(super) fn call_off(&self) {
+        self.state().point = None;
+    }
+
     /// From now on, the call to look for.
     pub(super) fn look_for(&self, point: &CrashPoint) -> Look {
         {

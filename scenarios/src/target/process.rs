@@ -217,6 +217,10 @@ impl Target for ProcessTarget {
         self.crash.to_come()
     }
 
+    fn call_crash_off(&mut self) {
+        self.crash.call_off();
+    }
+
     fn runtime(&mut self, action: RuntimeAction) -> LocalBoxFuture<'_, Result<(), TargetError>> {
         async move {
             self.runtime.act(action).await?;

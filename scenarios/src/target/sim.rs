@@ -185,6 +185,10 @@ impl Target for SimTarget {
         self.crash.to_come()
     }
 
+    fn call_crash_off(&mut self) {
+        self.crash.call_off();
+    }
+
     fn power_off(&mut self) -> LocalBoxFuture<'_, Result<(), TargetError>> {
         async move {
             self.fake.power_off().await;
