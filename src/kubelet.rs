@@ -36,6 +36,7 @@ use crate::{
 
 mod cgroups;
 mod gate;
+pub(crate) mod resizes;
 mod sync_loop;
 mod view;
 
@@ -194,6 +195,7 @@ impl Kubelet {
             demand,
             node,
             allocated: Allocations::open(world.files.clone(), config.root_dir.join("allocated_pods_state")),
+            resizes: resizes::Waiting::default(),
             observer,
             pulse: pulse.clone(),
             left_over: Vec::new(),

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod recorder;
 #[cfg(test)]
 mod replay;
+mod resize;
 pub mod sandbox_config;
 #[cfg(test)]
 mod sequence;

@@ -6,6 +6,7 @@ pub mod containers;
 pub mod manager;
 pub mod phase;
 pub mod reasons;
+pub mod resizes;
 
 pub use compute::{Inputs, Probes};
 pub use manager::StatusManager;

@@ -60,6 +60,14 @@ pub mod event {
     pub const EVICTED: &str = "Evicted";
     /// Warning: preempted for a critical pod.
     pub const PREEMPTING: &str = "Preempting";
+    /// Normal: other amounts were granted to a pod that runs.
+    pub const RESIZE_STARTED: &str = "ResizeStarted";
+    /// Normal: its containers have them.
+    pub const RESIZE_COMPLETED: &str = "ResizeCompleted";
+    /// Warning: there is no room for them now.
+    pub const RESIZE_DEFERRED: &str = "ResizeDeferred";
+    /// Warning: they were granted, and the runtime did not take them.
+    pub const RESIZE_ERROR: &str = "ResizeError";
     /// Normal (node): the kubelet starts.
     pub const STARTING: &str = "Starting";
     /// Warning (node): the node's control groups are of the old kind.

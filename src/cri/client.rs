@@ -252,6 +252,30 @@ impl CriClient {
         Ok(status)
     }
 
+    /// UpdateContainerResources.
+    pub async fn update_container_resources(
+        &self,
+        id: &str,
+        linux: v1::LinuxContainerResources,
+    ) -> Result<(), CriError> {
+        let mut client = self.runtime.clone();
+        let request = v1::UpdateContainerResourcesRequest {
+            container_id: id.to_owned(),
+            linux: Some(linux),
+            ..Default::default()
+        };
+        self.call(Some(self.timeout), client.update_container_resources(request)).await.map(drop)
+    }
+
+    /// UpdatePodSandboxResources.
+    pub async fn update_pod_sandbox_resources(
+        &self,
+        request: v1::UpdatePodSandboxResourcesRequest,
+    ) -> Result<(), CriError> {
+        let mut client = self.runtime.clone();
+        self.call(Some(self.timeout), client.update_pod_sandbox_resources(request)).await.map(drop)
+    }
+
     /// ReopenContainerLog.
     pub async fn reopen_container_log(&self, id: &str) -> Result<(), CriError> {
         let mut client = self.runtime.clone();

@@ -13,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::RuntimeGate;
+use super::{RuntimeGate, resizes::Waiting};
 use crate::{
     api::{pod as api_pod, reasons::event, sysctl},
     observer::{EventKind, Observer},
@@ -44,6 +44,7 @@ pub(super) struct SyncLoop {
     pub(super) demand: Arc<Notify>,
     pub(super) node: Node,
     pub(super) allocated: Allocations,
+    pub(super) resizes: Waiting,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) pulse: Arc<Mutex<Instant>>,
     /// Pods that the runtime ran when the kubelet started.
@@ -74,12 +75,15 @@ impl SyncLoop {
         loop {
             self.gate.wait().await;
             *self.pulse.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            self.resizes_due().await;
+            let pulse = Instant::now() + PULSE;
+            let pulse = self.next_resize().map_or(pulse, |next| next.min(pulse));
             tokio::select! {
                 biased;
                 Some(change) = changes.recv() => self.change(change).await,
                 Some(event) = events.recv() => self.event(&event),
                 Some(update) = probes.recv() => self.probe(&update),
-                () = tokio::time::sleep(PULSE) => {}
+                () = tokio::time::sleep_until(pulse) => {}
             }
         }
     }
@@ -108,7 +112,8 @@ impl SyncLoop {
                     let pod = sysctl::with_dotted_names(pod);
                     self.pods.set(pod.clone());
                     if change.op != Op::Reconcile && !self.is_rejected(api_pod::uid(&pod)) {
-                        self.workers.update(&pod);
+                        self.resize(&pod).await;
+                        self.workers.update(&self.allocated.granted(&pod));
                     }
                 }
             }
@@ -125,6 +130,7 @@ impl SyncLoop {
                         self.workers.kill(uid, None);
                     }
                 }
+                self.retry_resizes().await;
             }
         }
         self.sources.mark_seen(change.source);
@@ -146,18 +152,13 @@ impl SyncLoop {
         for old in self.left_over.extract_if(.., |old| replaced(old)) {
             self.workers.kill_orphan(old);
         }
-        let phases = self.workers.phases();
-        let ended = |uid: &str| {
-            let done = phases.get(uid).is_some_and(|p| matches!(p, Phase::Terminated | Phase::Finished));
-            done || self.is_rejected(uid)
-        };
-        let others: Vec<Arc<Pod>> =
-            self.pods.pods().into_iter().filter(|p| api_pod::uid(p) != uid && !ended(api_pod::uid(p))).collect();
+        let others = self.others(&uid);
         self.pods.set(pod.clone());
         self.observer.pod_shown(&self.status.overlay(pod));
         let mut node = self.node.clone();
         node.supplemental_groups_policy = self.gate.supplemental_groups_policy();
-        match admission::admit(pod, &others, &node) {
+        // What it was given before the kubelet was started counts, whatever its manifest says by now.
+        match admission::admit(&self.allocated.granted(pod), &others, &node) {
             Ok(victims) => {
                 if !victims.is_empty() {
                     // Nobody else is to start it before there is room.
@@ -169,8 +170,10 @@ impl SyncLoop {
                 }
                 let pod = &sysctl::with_dotted_names(pod);
                 self.pods.set(pod.clone());
-                self.allocated.set_pod(pod);
-                self.workers.update(pod);
+                let granted = self.allocated.granted(pod);
+                self.allocated.set_pod(&granted);
+                self.workers.update(&granted);
+                self.resize(pod).await;
                 // Told to end before its first sync it still has something to stop.
                 if self.left_over.extract_if(.., |old| old.uid == uid).count() > 0 {
                     self.workers.runs_already(pod);
@@ -185,8 +188,23 @@ impl SyncLoop {
         }
     }
 
+    /// The other pods that are to run or still run, with what they were given.
+    pub(super) fn others(&self, uid: &str) -> Vec<Arc<Pod>> {
+        let phases = self.workers.phases();
+        let ended = |uid: &str| {
+            let done = phases.get(uid).is_some_and(|p| matches!(p, Phase::Terminated | Phase::Finished));
+            done || self.is_rejected(uid)
+        };
+        let others = self.pods.pods().into_iter().filter(|p| api_pod::uid(p) != uid && !ended(api_pod::uid(p)));
+        let others = others.map(|pod| match self.resizes.includes(api_pod::uid(&pod)) {
+            true => self.allocated.granted(&pod),
+            false => pod,
+        });
+        others.collect()
+    }
+
     /// Ends a pod to make room, and waits until it has ended; not for ever, and meanwhile there is no other news.
-    async fn preempt(&self, pod: &Arc<Pod>) {
+    pub(super) async fn preempt(&self, pod: &Arc<Pod>) {
         let recorder = self.workers.parts().runtime.recorder().clone();
         recorder.pod(pod, EventKind::Warning, event::PREEMPTING, PREEMPTED);
         self.status.preempt(pod, event::PREEMPTING, PREEMPTED);

@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
     io,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use k8s_openapi::{
@@ -97,6 +97,61 @@ impl Allocations {
         });
     }
 
+    /// The pod with what it was given where its manifest asks for something else; the same pod where it does not.
+    pub fn granted(&self, pod: &Arc<Pod>) -> Arc<Pod> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = state.entries.get(naming::uid(pod)) else { return pod.clone() };
+        let spec = api_pod::spec(pod);
+        let kept = |c: &Container| {
+            entry.container_resources.get(&c.name).is_none_or(|given| same(given, c.resources.as_ref()))
+        };
+        let inits = spec.init_containers.iter().flatten();
+        let of_pod = entry.pod_level_resources.clone();
+        let pod_kept = same(&of_pod.clone().unwrap_or_default(), spec.resources.as_ref());
+        if pod_kept && spec.containers.iter().chain(inits).all(kept) {
+            return pod.clone();
+        }
+        let mut granted = (**pod).clone();
+        if let Some(spec) = &mut granted.spec {
+            if !pod_kept {
+                spec.resources = of_pod;
+            }
+            for container in spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten()) {
+                if let Some(given) = entry.container_resources.get(&container.name) {
+                    container.resources = Some(given.clone());
+                }
+            }
+        }
+        Arc::new(granted)
+    }
+
+    /// What is noted of a container; nothing of one that is not known.
+    pub fn of_container(&self, uid: &str, container: &str) -> ResourceRequirements {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = state.entries.get(uid);
+        entry.and_then(|entry| entry.container_resources.get(container)).cloned().unwrap_or_default()
+    }
+
+    /// What is noted of a pod as such, if anything.
+    pub fn of_pod(&self, uid: &str) -> Option<ResourceRequirements> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.entries.get(uid)?.pod_level_resources.clone()
+    }
+
+    /// Notes that a pod as such was given what it asks for of one resource.
+    pub fn set_of_pod(&self, pod: &Pod, resource: &str) {
+        let Some(asked) = api_pod::spec(pod).resources.clone() else { return };
+        self.change(|entries| {
+            let noted = &mut entries.entry(naming::uid(pod).to_owned()).or_default().pod_level_resources;
+            let noted = noted.get_or_insert_default();
+            for (noted, asked) in [(&mut noted.requests, asked.requests), (&mut noted.limits, asked.limits)] {
+                let Some(asked) = asked else { continue };
+                let amount = asked.get(resource).cloned().unwrap_or_else(|| ApiQuantity("0".to_owned()));
+                noted.get_or_insert_default().insert(resource.to_owned(), amount);
+            }
+        });
+    }
+
     /// Forgets a pod. The file follows with the next change.
     pub fn forget(&self, uid: &str) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).entries.remove(uid);
@@ -157,7 +212,18 @@ fn checksum(data: &str) -> u32 {
     hash::fnv1a_32(format!("(string){data}").as_bytes())
 }
 
-fn effective(pod: &Pod, container: &Container) -> ResourceRequirements {
+/// Whether both say the same, in whatever words.
+fn same(one: &ResourceRequirements, other: Option<&ResourceRequirements>) -> bool {
+    let amounts = |list: Option<&BTreeMap<String, ApiQuantity>>| -> BTreeMap<String, Quantity> {
+        list.into_iter().flatten().map(|(name, amount)| (name.clone(), Quantity::of(amount))).collect()
+    };
+    let other = other.cloned().unwrap_or_default();
+    amounts(one.limits.as_ref()) == amounts(other.limits.as_ref())
+        && amounts(one.requests.as_ref()) == amounts(other.requests.as_ref())
+}
+
+/// What counts for a container: its own resources, with the limits of its pod where it has none.
+pub fn effective(pod: &Pod, container: &Container) -> ResourceRequirements {
     let mut resources = container.resources.clone().unwrap_or_default();
     let of_pod = api_pod::spec(pod).resources.as_ref().and_then(|r| r.limits.as_ref());
     let set = |amount: Option<&ApiQuantity>| amount.filter(|q| !Quantity::of(q).is_zero()).cloned();

@@ -14,6 +14,7 @@ mod values;
 
 pub use node::NodeCgroups;
 pub use pod::PodCgroups;
+pub(crate) use values::Values;
 
 /// A control group that the kubelet makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

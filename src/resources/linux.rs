@@ -30,6 +30,11 @@ pub fn cpu_weight(shares: i64) -> i64 {
     if shares >= MAX_SHARES { 10_000 } else { 1 + (shares.max(MIN_SHARES) - 2) * 9999 / 262_142 }
 }
 
+/// The shares that a weight stands for: what is read back of them.
+pub fn shares_of_weight(weight: i64) -> i64 {
+    (weight - 1) * 262_142 / 9999 + 2
+}
+
 /// `oom_score_adj` of a container in a node of `memory_capacity` bytes.
 pub fn oom_score_adj(pod: &Pod, container: &Container, qos: QosClass, memory_capacity: i64) -> i64 {
     let spec = pod.spec.as_ref();

@@ -33,7 +33,9 @@ const KILLED_FOR_RESTART: &str = "killing";
 impl RuntimeManager {
     /// Brings the runtime nearer to what the pod wants. Volumes and directories must be there already.
     pub async fn sync_pod(&self, pod: &Pod, observed: &ObservedPod, cx: SyncContext<'_>) -> SyncResult {
-        let actions = plan::plan(pod, observed, cx.probes);
+        let mut actions = plan::plan(pod, observed, cx.probes);
+        let actual = self.actual(pod);
+        plan::resize::add(pod, observed, &actual, &mut actions);
         let mut result = SyncResult { pod_ips: observed.ips.clone(), ..SyncResult::default() };
         if !actions.restart_all.is_empty() {
             self.restart_all(pod, observed, &actions, &mut result).await;
@@ -47,6 +49,9 @@ impl RuntimeManager {
         }
         let starts = actions.create_sandbox || !actions.init_to_start.is_empty() || !actions.to_start.is_empty();
         if !starts {
+            if !actions.resize.is_empty() {
+                self.resize(pod, observed, &actions, &mut result).await;
+            }
             return result;
         }
         if let Some((sandbox_id, config)) = self.sandbox_step(pod, &actions, &cx, &mut result).await {
@@ -257,6 +262,9 @@ impl RuntimeManager {
             if !started && !is_sidecar(container) {
                 return;
             }
+        }
+        if !actions.resize.is_empty() {
+            self.resize(pod, observed, actions, result).await;
         }
         for container in actions.to_start.iter().filter_map(|&i| spec.containers.get(i)) {
             self.start_one(&start, container, result).await;

@@ -24,7 +24,7 @@ impl RuntimeManager {
     pub async fn collect_garbage(&self, oracle: &dyn GarbageOracle) -> Result<(), CriError> {
         let ready = oracle.sources_ready();
         for uid in self.actuated.uids() {
-            if oracle.remove_content(&uid) {
+            if ready && oracle.remove_content(&uid) {
                 self.actuated.forget(&uid);
             }
         }

@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod init;
+pub mod resize;
 pub mod restart;
 pub mod sandbox;
 
@@ -60,6 +61,8 @@ pub struct PodActions {
     pub to_kill: Vec<Kill>,
     /// Every container is to be killed and removed, in this order: a restart rule said so. Nothing else is done then.
     pub restart_all: Vec<ContainerId>,
+    /// What is to be resized in place.
+    pub resize: resize::Resize,
 }
 
 impl PodActions {
@@ -71,6 +74,7 @@ impl PodActions {
             && self.to_start.is_empty()
             && self.to_kill.is_empty()
             && self.restart_all.is_empty()
+            && self.resize.is_empty()
     }
 }
 

@@ -141,13 +141,16 @@ fn port_mappings(pod: &Pod) -> Vec<v1::PortMapping> {
     mappings
 }
 
-fn linux(pod: &Pod, settings: &RuntimeSettings) -> v1::LinuxPodSandboxConfig {
-    let spec = api_pod::spec(pod);
-    let overhead = spec.overhead.as_ref().map_or_else(v1::LinuxContainerResources::default, |overhead| {
+/// What the sandbox itself costs, all zero where the pod does not say.
+pub(crate) fn overhead(pod: &Pod, settings: &RuntimeSettings) -> v1::LinuxContainerResources {
+    api_pod::spec(pod).overhead.as_ref().map_or_else(v1::LinuxContainerResources::default, |overhead| {
         let cpu = overhead.get("cpu").map_or(0, crate::resources::amounts::milli);
         let memory = overhead.get("memory").map_or(0, crate::resources::amounts::value);
         calculate(Some(cpu), cpu, memory, settings)
-    });
+    })
+}
+
+fn linux(pod: &Pod, settings: &RuntimeSettings) -> v1::LinuxPodSandboxConfig {
     let cgroup_parent = if settings.cgroups_per_qos {
         cgroups::pod_cgroup_parent(settings.cgroup_driver, &settings.cgroup_root, qos::class(pod), naming::uid(pod))
     } else {
@@ -157,7 +160,7 @@ fn linux(pod: &Pod, settings: &RuntimeSettings) -> v1::LinuxPodSandboxConfig {
         cgroup_parent,
         security_context: Some(security_context(pod)),
         sysctls: sysctls(pod),
-        overhead: Some(overhead),
+        overhead: Some(overhead(pod, settings)),
         resources: Some(calculate(
             of_pod(pod, Side::Requests, "cpu"),
             of_pod(pod, Side::Limits, "cpu").unwrap_or(0),

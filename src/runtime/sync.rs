@@ -97,6 +97,8 @@ pub struct SyncResult {
     pub starts: Vec<StartOutcome>,
     /// When the first of the back-offs that hold a container or a pull back runs out.
     pub earliest_backoff_expiry: Option<Instant>,
+    /// How a resize went, if there was one. Nothing else tells that it is done.
+    pub resize: Option<Result<(), String>>,
     /// Addresses of the pod, primary first, as known after this sync.
     pub pod_ips: Vec<String>,
 }

@@ -17,7 +17,7 @@ use crate::{
             sandbox_decision,
         },
     },
-    status::{ReasonCache, conditions, containers, phase},
+    status::{ReasonCache, conditions, containers, phase, resizes},
 };
 
 /// What probes mean for a status: `started` and `ready` of its containers.
@@ -42,6 +42,8 @@ pub struct Inputs<'a> {
     pub now: Timestamp,
     /// The feature gate `PodReadyToStartContainersCondition`.
     pub ready_to_start: bool,
+    /// How far a resize has come.
+    pub resizes: Vec<PodCondition>,
 }
 
 /// Reason of a pod that was active for too long.
@@ -124,8 +126,16 @@ fn some(
 }
 
 /// Conditions that the kubelet makes itself.
-const OWN: [&str; 6] =
-    ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", "AllContainersRestarting"];
+const OWN: [&str; 8] = [
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+    "AllContainersRestarting",
+    resizes::PENDING,
+    resizes::IN_PROGRESS,
+];
 
 fn conditions_of(inputs: &Inputs<'_>, shown: &PodStatus, phase: &str) -> Vec<PodCondition> {
     let pod = inputs.pod;
@@ -133,6 +143,9 @@ fn conditions_of(inputs: &Inputs<'_>, shown: &PodStatus, phase: &str) -> Vec<Pod
     let init = shown.init_container_statuses.as_deref().unwrap_or_default();
     let old = inputs.old.conditions.iter().flatten();
     let mut list: Vec<_> = old.clone().filter(|c| !OWN.contains(&c.type_.as_str())).cloned().collect();
+    if !matches!(phase, "Succeeded" | "Failed") {
+        list.extend(inputs.resizes.iter().cloned());
+    }
     if inputs.ready_to_start {
         list.push(conditions::ready_to_start(pod, !sandbox_decision(pod, inputs.observed).create));
     }
@@ -216,8 +229,16 @@ mod tests {
         .unwrap();
         let look = |observed: &ObservedPod, old: &PodStatus| {
             let (reasons, now) = (ReasonCache::default(), Timestamp::UNIX_EPOCH);
-            let inputs =
-                Inputs { pod: &pod, observed, old, reasons: &reasons, probes: &NoProbes, now, ready_to_start: true };
+            let inputs = Inputs {
+                pod: &pod,
+                observed,
+                old,
+                reasons: &reasons,
+                probes: &NoProbes,
+                now,
+                ready_to_start: true,
+                resizes: Vec::new(),
+            };
             let status = status(&inputs);
             let condition = status.conditions.as_ref().unwrap().last().unwrap().clone();
             (format!("{} {} {:?}", condition.type_, condition.status, condition.reason), status)

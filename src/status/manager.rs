@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondition, PodStatus};
 use world::WallClock;
 
 use crate::{
@@ -16,7 +16,10 @@ use crate::{
         observed::ContainerId,
         plan::restart::{exit_restarts, has_restart_all_rule},
     },
-    status::{conditions, containers},
+    status::{
+        conditions, containers,
+        resizes::{self, Resizes},
+    },
 };
 
 /// Bytes of termination messages over all containers of a pod.
@@ -27,6 +30,7 @@ pub struct StatusManager {
     clock: WallClock,
     observer: Arc<dyn Observer>,
     shown: Mutex<BTreeMap<String, PodStatus>>,
+    resizes: Resizes,
 }
 
 impl std::fmt::Debug for StatusManager {
@@ -38,11 +42,16 @@ impl std::fmt::Debug for StatusManager {
 impl StatusManager {
     /// No statuses yet; `observer` is told of each change.
     pub fn new(clock: WallClock, observer: Arc<dyn Observer>) -> Self {
-        Self { clock, observer, shown: Mutex::default() }
+        Self { clock, observer, shown: Mutex::default(), resizes: Resizes::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, PodStatus>> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far resizes have come.
+    pub fn resizes(&self) -> &Resizes {
+        &self.resizes
     }
 
     /// What is shown of a pod.
@@ -205,11 +214,13 @@ impl StatusManager {
     /// Forgets a pod.
     pub fn remove(&self, uid: &str) {
         self.lock().remove(uid);
+        self.resizes.forget(uid);
     }
 
     /// Forgets every pod but those that `keep` holds on to.
     pub fn retain(&self, keep: impl Fn(&str) -> bool) {
         self.lock().retain(|uid, _| keep(uid));
+        self.resizes.retain(keep);
     }
 }
 
@@ -245,7 +256,9 @@ fn revived(pod: &Pod, old: &PodStatus, new: &PodStatus) -> Option<String> {
 
 /// Transition times: kept where the status of a condition stays, now where it changes.
 fn transition(old: &PodStatus, new: &mut PodStatus, now: Timestamp) {
-    for condition in new.conditions.iter_mut().flatten() {
+    // Conditions of resizes have times of their own.
+    let own = |c: &&mut PodCondition| ![resizes::PENDING, resizes::IN_PROGRESS].contains(&c.type_.as_str());
+    for condition in new.conditions.iter_mut().flatten().filter(own) {
         let before = old.conditions.iter().flatten().find(|c| c.type_ == condition.type_);
         let kept = before.filter(|c| c.status == condition.status).and_then(|c| c.last_transition_time.clone());
         condition.last_transition_time = kept.or_else(|| Some(containers::seconds(now)));

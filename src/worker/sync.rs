@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Workers;
 use crate::{
     api::{pod as api_pod, reasons::event},
+    kubelet::resizes,
     observer::EventKind,
     pleg::Stamp,
     runtime::{
@@ -50,6 +51,7 @@ impl Workers {
             probes: &*parts.prober,
             now: parts.world.clock.now(),
             ready_to_start: parts.ready_to_start,
+            resizes: parts.status.resizes().conditions(api_pod::uid(pod)),
         })
     }
 }
@@ -73,6 +75,7 @@ pub(super) async fn sync(workers: &Workers, pod: &Arc<Pod>, synced: Stamp, termi
     let recorder = parts.runtime.recorder();
     let uid = api_pod::uid(pod);
     let Some(observed) = observe(workers, pod, synced).await else { return Outcome::Failed(None) };
+    resize_so_far(workers, pod, &observed);
     let status = workers.compute(pod, &observed);
     let phase = status.phase.clone().unwrap_or_default();
     let by_deadline = status.reason.as_deref() == Some(DEADLINE_EXCEEDED);
@@ -114,6 +117,17 @@ pub(super) async fn sync(workers: &Workers, pod: &Arc<Pod>, synced: Stamp, termi
     let cx = SyncContext { probes: &*probes, terminating, sandbox_ready: &sandbox_ready };
     let result = parts.runtime.sync_pod(pod, &observed, cx).await;
     parts.reasons.update(uid, &result.starts);
+    match &result.resize {
+        Some(Ok(())) => workers.wake(uid),
+        Some(Err(why)) => {
+            let (generation, now) = (pod.metadata.generation.unwrap_or(0), parts.world.clock.now());
+            if let Some(generation) = parts.status.resizes().failed(uid, why, generation, now) {
+                recorder.pod(pod, EventKind::Warning, event::RESIZE_ERROR, resizes::failed(pod, generation, why));
+            }
+            parts.status.set(pod, workers.compute(pod, &observed));
+        }
+        None => {}
+    }
     if result.acted {
         parts.pleg.request_relist(uid);
     }
@@ -127,6 +141,18 @@ pub(super) async fn sync(workers: &Workers, pod: &Arc<Pod>, synced: Stamp, termi
             );
             Outcome::Failed(result.earliest_backoff_expiry)
         }
+    }
+}
+
+/// Notes whether the pod's containers have what it was granted, and tells when that has come about.
+fn resize_so_far(workers: &Workers, pod: &Arc<Pod>, observed: &ObservedPod) {
+    let parts = workers.parts();
+    let (uid, generation) = (api_pod::uid(pod), pod.metadata.generation.unwrap_or(0));
+    if parts.runtime.resize_in_progress(pod, observed) {
+        parts.status.resizes().in_progress(uid, generation, parts.world.clock.now());
+    } else if let Some(generation) = parts.status.resizes().done(uid) {
+        let message = resizes::completed(pod, generation);
+        parts.runtime.recorder().pod(pod, EventKind::Normal, event::RESIZE_COMPLETED, message);
     }
 }
 

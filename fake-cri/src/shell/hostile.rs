@@ -241,6 +241,8 @@ mod tests {
     #[case("trap 'kill -TERM $$' TERM; kill -TERM $$")]
     #[case("set -- $(seq 1 60000); while :; do set -- \"$@\" \"$@\"; done")]
     #[case("eval \"$(printf '%020000d' 0 | tr 0 '(')\"")]
+    #[case("((((((((((((((((((((((((((((((((((213")]
+    #[case("for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for (((")]
     #[case("alias a='a a'; a; alias b='c;c' c='b;b'; b")]
     #[case("awk 'BEGIN { while (1) x = x \"ab\" }'")]
     #[case("awk 'function f(n) { if (n > 0) { while (1) { return 1 + f(n - 1) } } return 0 } BEGIN { print f(1000) }'")]

@@ -15,6 +15,9 @@ use super::SCRIPT_LIMIT;
 /// Deepest nesting of brackets and compound commands that is parsed: the parser recurses.
 const NESTING_LIMIT: usize = 200;
 
+/// Deepest nesting of `((`. What follows one may be arithmetic or two subshells: the parser tries both at every level, and its work doubles.
+const ARITHMETIC_LIMIT: usize = 10;
+
 /// How scripts are read: as ash, with what it took over from bash: `[[`, `${x:1}`, `${x/a/b}`, `$'…'`.
 pub(super) fn options() -> ParserOptions {
     ParserOptions { sh_mode: false, posix_mode: true, enable_extended_globbing: false, ..ParserOptions::default() }
@@ -25,7 +28,7 @@ pub(super) fn parse(script: &str) -> Result<Program, String> {
     if script.len() > SCRIPT_LIMIT {
         return Err("syntax error: script too long".to_owned());
     }
-    if nesting(script) > NESTING_LIMIT {
+    if nesting(script) > NESTING_LIMIT || arithmetic_nesting(script) > ARITHMETIC_LIMIT {
         return Err("syntax error: nested too deeply".to_owned());
     }
     let ended = ended(script);
@@ -118,6 +121,29 @@ fn nesting(script: &str) -> usize {
     brackets.max(words)
 }
 
+/// How many `((` are open at a time outside of quotes, where three brackets in a row are two of them. What is quoted is parsed by itself.
+fn arithmetic_nesting(script: &str) -> usize {
+    let (mut open, mut doubled, mut most) = (Vec::new(), 0, 0);
+    let (mut quote, mut before) = (None, 0);
+    let mut bytes = script.bytes();
+    while let Some(byte) = bytes.next() {
+        match (byte, quote) {
+            (b'\\', None | Some(b'"')) => drop(bytes.next()),
+            (b'\'' | b'"', None) => quote = Some(byte),
+            (_, Some(end)) if end == byte => quote = None,
+            (b'(', None) => {
+                open.push(before == b'(');
+                doubled += usize::from(before == b'(');
+                most = most.max(doubled);
+            }
+            (b')', None) => doubled -= usize::from(open.pop() == Some(true)),
+            _ => {}
+        }
+        before = byte;
+    }
+    most
+}
+
 /// Takes a word apart.
 pub(super) fn word(text: &str) -> Result<Vec<WordPieceWithSource>, String> {
     guarded(|| brush_parser::word::parse(text, &options()).map_err(|_| "syntax error: bad substitution".to_owned()))
@@ -128,4 +154,24 @@ pub(super) fn here_document(text: &str) -> Result<Vec<WordPieceWithSource>, Stri
     guarded(|| {
         brush_parser::word::parse_heredoc(text, &options()).map_err(|_| "syntax error: bad substitution".to_owned())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("", 0)]
+    #[case("(a); (b; (c))", 0)]
+    #[case("((i++)); ((j++)); echo $((1+(2)))", 1)]
+    #[case("(((1+2)*3))", 2)]
+    #[case("((((1", 3)]
+    #[case("((a; ((b; ((c", 3)]
+    #[case(r#"echo '((((' "((((" \(\(\(\( "\"((((""#, 0)]
+    #[case("))((", 1)]
+    fn double_brackets_are_counted_where_they_are_open(#[case] script: &str, #[case] nested: usize) {
+        assert_eq!(arithmetic_nesting(script), nested);
+    }
 }

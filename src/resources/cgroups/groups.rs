@@ -162,6 +162,18 @@ impl Groups {
         }
     }
 
+    /// Bytes of memory that a group counts.
+    pub(super) fn memory_used(&self, group: Group<'_>) -> Option<u64> {
+        let path = self.path(group);
+        let read = |root: PathBuf| {
+            let dir = root.join(path.trim_start_matches('/'));
+            let files = ["memory.current", "memory.usage_in_bytes"].map(|name| dir.join(name));
+            let text = files.iter().find_map(|file| self.world.files.read_to_string(file, 64).ok())?;
+            text.trim().parse().ok()
+        };
+        self.limited().into_iter().find_map(read)
+    }
+
     /// Removes a pod's group with what is below it, in whatever class of service it is. Done when there is none.
     ///
     /// # Errors

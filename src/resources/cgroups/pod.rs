@@ -32,6 +32,19 @@ impl PodCgroups {
         put.map_err(|error| format!("failed to create container for [{}] : {error}", parts.join(" ")))
     }
 
+    /// Writes some values of a pod's group, which must be there.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub(crate) async fn set(&self, class: qos::QosClass, uid: &str, values: Values) -> Result<(), String> {
+        self.0.put(Group::Pod(class, uid), values, false).await
+    }
+
+    /// Bytes of memory that a pod's group counts; `None` where there is no such group of ours.
+    pub(crate) fn memory_used(&self, class: qos::QosClass, uid: &str) -> Option<u64> {
+        self.0.memory_used(Group::Pod(class, uid))
+    }
+
     /// Removes the pod's group with what is below it, in whatever class of service it is. Done when there is none.
     ///
     /// # Errors

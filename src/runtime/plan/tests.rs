@@ -21,7 +21,7 @@ fn id(name: &str) -> ContainerId {
 }
 
 /// A container made of image `i`; `state` is `created`, `running`, `unknown`, `oom` or an exit code.
-fn container(name: &str, state: &str) -> ObservedContainer {
+pub(super) fn container(name: &str, state: &str) -> ObservedContainer {
     let exit_code = state.parse().unwrap_or(0);
     let (state, reason) = match state {
         "created" => (ContainerState::Created, ""),
