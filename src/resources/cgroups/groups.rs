@@ -24,8 +24,8 @@ const CLASSES: [QosClass; 3] = [QosClass::Guaranteed, QosClass::Burstable, QosCl
 const V1_LIMITS: [&str; 4] = ["cpu", "memory", "pids", "hugetlb"];
 /// Controllers of cgroup v2 that containers need.
 const V2_CONTROLLERS: [&str; 6] = ["+cpu", "+memory", "+pids", "+cpuset", "+io", "+hugetlb"];
-/// How often a group is tried to be removed while the kernel still counts processes in it.
-const REMOVALS: u32 = 5;
+/// How often a group is tried to be removed while the kernel still counts processes in it: on a busy node that takes a second or two.
+const REMOVALS: u32 = 9;
 /// How often a slice that systemd was asked for is looked for, and how long between.
 const LOOKS: (u32, Duration) = (50, Duration::from_millis(20));
 
