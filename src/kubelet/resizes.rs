@@ -22,6 +22,9 @@ use crate::{
 /// How often what waits is tried again, although nothing has left.
 const AGAIN: Duration = Duration::from_secs(3 * 60);
 
+/// How often it is looked whether all sources have spoken: pods that they bring may have been given what is asked for.
+const AT_FIRST: Duration = Duration::from_secs(30);
+
 /// Who waits for other amounts.
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -43,18 +46,16 @@ impl Waiting {
 }
 
 impl SyncLoop {
-    /// A manifest asks for something: what it asks for beyond what it was given is to be granted, now or later.
-    pub(super) async fn resize(&mut self, pod: &Arc<Pod>) {
+    /// A manifest asks for something: whether that is other than what it was given. Whoever waits is tried later.
+    pub(super) fn note_resize(&mut self, pod: &Arc<Pod>) {
         let uid = api_pod::uid(pod);
         if Arc::ptr_eq(&self.allocated.granted(pod), pod) {
             // It may have been taken back.
+            self.resizes.uids.retain(|waiting| waiting != uid);
             self.status.resizes().not_pending(uid);
-            return;
-        }
-        if !self.resizes.includes(uid) {
+        } else if !self.resizes.includes(uid) {
             self.resizes.uids.push(uid.to_owned());
         }
-        self.retry_resizes().await;
     }
 
     /// Tries what waits, if its time has come.
@@ -71,7 +72,11 @@ impl SyncLoop {
 
     /// Tries all that wait: those that give something back before those that want more, then the more important first.
     pub(super) async fn retry_resizes(&mut self) {
-        self.resizes.again = Instant::now() + AGAIN;
+        let ready = self.sources.all_ready();
+        self.resizes.again = Instant::now() + if ready { AGAIN } else { AT_FIRST };
+        if !ready || self.resizes.uids.is_empty() {
+            return;
+        }
         // One that is being tried waits as long: the others see it with what it has.
         let mut pods: Vec<Arc<Pod>> = self.resizes.uids.iter().filter_map(|uid| self.pods.by_uid(uid)).collect();
         self.resizes.uids.retain(|uid| pods.iter().any(|pod| api_pod::uid(pod) == uid));
@@ -91,13 +96,9 @@ impl SyncLoop {
     /// Whether it need not be tried again.
     async fn try_resize(&mut self, pod: &Arc<Pod>) -> bool {
         let (uid, generation) = (api_pod::uid(pod), pod.metadata.generation.unwrap_or(0));
-        if Arc::ptr_eq(&self.allocated.granted(pod), pod) {
-            self.status.resizes().not_pending(uid);
-            return true;
-        }
         let recorder = self.workers.parts().runtime.recorder().clone();
         let now = self.workers.parts().world.clock.now();
-        match admission::admit(pod, &self.others(uid), &self.node) {
+        match admission::admit(pod, &self.others(uid), &self.node()) {
             Ok(victims) => {
                 for victim in &victims {
                     self.preempt(victim).await;

@@ -112,7 +112,7 @@ impl SyncLoop {
                     let pod = sysctl::with_dotted_names(pod);
                     self.pods.set(pod.clone());
                     if change.op != Op::Reconcile && !self.is_rejected(api_pod::uid(&pod)) {
-                        self.resize(&pod).await;
+                        self.note_resize(&pod);
                         self.workers.update(&self.allocated.granted(&pod));
                     }
                 }
@@ -130,10 +130,11 @@ impl SyncLoop {
                         self.workers.kill(uid, None);
                     }
                 }
-                self.retry_resizes().await;
             }
         }
         self.sources.mark_seen(change.source);
+        // Only now: what was granted before the kubelet was started comes before what anybody asks for beyond it.
+        self.retry_resizes().await;
         self.demand.notify_one();
         self.wake.notify_one();
     }
@@ -155,10 +156,8 @@ impl SyncLoop {
         let others = self.others(&uid);
         self.pods.set(pod.clone());
         self.observer.pod_shown(&self.status.overlay(pod));
-        let mut node = self.node.clone();
-        node.supplemental_groups_policy = self.gate.supplemental_groups_policy();
         // What it was given before the kubelet was started counts, whatever its manifest says by now.
-        match admission::admit(&self.allocated.granted(pod), &others, &node) {
+        match admission::admit(&self.allocated.granted(pod), &others, &self.node()) {
             Ok(victims) => {
                 if !victims.is_empty() {
                     // Nobody else is to start it before there is room.
@@ -173,7 +172,7 @@ impl SyncLoop {
                 let granted = self.allocated.granted(pod);
                 self.allocated.set_pod(&granted);
                 self.workers.update(&granted);
-                self.resize(pod).await;
+                self.note_resize(pod);
                 // Told to end before its first sync it still has something to stop.
                 if self.left_over.extract_if(.., |old| old.uid == uid).count() > 0 {
                     self.workers.runs_already(pod);
@@ -186,6 +185,11 @@ impl SyncLoop {
                 self.rejected.lock().unwrap_or_else(PoisonError::into_inner).insert(uid);
             }
         }
+    }
+
+    /// The node as admission sees it, with what the runtime has said of itself.
+    pub(super) fn node(&self) -> Node {
+        Node { supplemental_groups_policy: self.gate.supplemental_groups_policy(), ..self.node.clone() }
     }
 
     /// The other pods that are to run or still run, with what they were given.

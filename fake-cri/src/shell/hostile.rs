@@ -241,6 +241,9 @@ mod tests {
     #[case("trap 'kill -TERM $$' TERM; kill -TERM $$")]
     #[case("set -- $(seq 1 60000); while :; do set -- \"$@\" \"$@\"; done")]
     #[case("eval \"$(printf '%020000d' 0 | tr 0 '(')\"")]
+    #[case(
+        "cat <<E\n${x%% ${x%% ${x%% ${x%% ${x%% ${x%% ${x%% ${x%% ${x%% ${x%% ${x%% ${x%% ${x%% ${x%% ${x%% ${x%% ${x%% ${x%% $( \nE\n"
+    )]
     #[case("((((((((((((((((((((((((((((((((((213")]
     #[case("for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for (((")]
     #[case("alias a='a a'; a; alias b='c;c' c='b;b'; b")]

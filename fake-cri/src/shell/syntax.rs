@@ -18,6 +18,9 @@ const NESTING_LIMIT: usize = 200;
 /// Deepest nesting of `((`. What follows one may be arithmetic or two subshells: the parser tries both at every level, and its work doubles.
 const ARITHMETIC_LIMIT: usize = 10;
 
+/// Deepest nesting of expansions in a word: the parser's work doubles with each that does not end, too.
+const EXPANSION_LIMIT: usize = 12;
+
 /// How scripts are read: as ash, with what it took over from bash: `[[`, `${x:1}`, `${x/a/b}`, `$'…'`.
 pub(super) fn options() -> ParserOptions {
     ParserOptions { sh_mode: false, posix_mode: true, enable_extended_globbing: false, ..ParserOptions::default() }
@@ -144,13 +147,32 @@ fn arithmetic_nesting(script: &str) -> usize {
     most
 }
 
+/// Refuses a word in which more expansions are open at a time than anybody writes.
+fn not_too_deep(text: &str) -> Result<(), String> {
+    let (mut open, mut before) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'{' | b'(' if before == b'$' => open += 1,
+            b'}' | b')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > EXPANSION_LIMIT {
+            return Err("syntax error: nested too deeply".to_owned());
+        }
+        before = byte;
+    }
+    Ok(())
+}
+
 /// Takes a word apart.
 pub(super) fn word(text: &str) -> Result<Vec<WordPieceWithSource>, String> {
+    not_too_deep(text)?;
     guarded(|| brush_parser::word::parse(text, &options()).map_err(|_| "syntax error: bad substitution".to_owned()))
 }
 
 /// Takes the body of a here-document apart.
 pub(super) fn here_document(text: &str) -> Result<Vec<WordPieceWithSource>, String> {
+    not_too_deep(text)?;
     guarded(|| {
         brush_parser::word::parse_heredoc(text, &options()).map_err(|_| "syntax error: bad substitution".to_owned())
     })

@@ -19,8 +19,8 @@ const MAX_DEPTH: usize = 200;
 /// Aliases may bring in this part of a document of less than [`MAX_NODES`] nodes.
 const ALIAS_SHARE: f64 = 0.99;
 
-/// More dashes than these that stand alone between commas are not mended.
-const MAX_DASHES: usize = 1000;
+/// More dashes than these that stand alone between commas are not mended: for each the text is read anew.
+const MAX_DASHES: usize = 64;
 
 /// The first document of a text; null if there is none. What stands behind it is not looked at.
 pub(super) fn first_document(text: &str) -> Result<Value, DecodeError> {
