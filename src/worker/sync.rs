@@ -93,10 +93,22 @@ pub(super) async fn sync(workers: &Workers, pod: &Arc<Pod>, synced: Stamp, termi
         recorder.pod(pod, EventKind::Warning, event::NETWORK_NOT_READY, message);
         return Outcome::NetworkNotReady;
     }
+    // A running container cannot be taken from the group that it is in.
+    let moves = observed.running().next().is_some() && parts.cgroups.is_elsewhere(pod);
+    if moves && let Err(error) = parts.runtime.kill_pod(pod, &observed, None).await {
+        recorder.pod(pod, EventKind::Warning, event::FAILED_KILL_POD, format!("error killing pod: {error}"));
+        return Outcome::Failed(None);
+    }
     if let Err(error) = parts.cgroups.ensure(pod).await {
         let message = format!("unable to ensure pod container exists: {error}");
         recorder.pod(pod, EventKind::Warning, event::FAILED_CREATE_POD_CONTAINER, message);
         return Outcome::Failed(None);
+    }
+    if moves {
+        // What was observed is no more: the next sync makes the pod anew.
+        parts.pleg.request_relist(uid);
+        workers.wake(uid);
+        return Outcome::Done;
     }
     if let Err(error) = parts.volumes.make_pod_dirs(uid) {
         recorder.pod(pod, EventKind::Warning, event::FAILED, error.to_string());

@@ -162,6 +162,16 @@ impl Groups {
         }
     }
 
+    /// Whether a pod has a group, but in another class of service.
+    pub(super) fn is_elsewhere(&self, class: QosClass, uid: &str) -> bool {
+        let roots = self.limited();
+        let is_there = |class: QosClass| {
+            let path = self.path(Group::Pod(class, uid));
+            roots.iter().any(|root| self.world.files.exists(&root.join(path.trim_start_matches('/'))))
+        };
+        !is_there(class) && CLASSES.into_iter().any(|other| other != class && is_there(other))
+    }
+
     /// Bytes of memory that a group counts.
     pub(super) fn memory_used(&self, group: Group<'_>) -> Option<u64> {
         let path = self.path(group);

@@ -32,6 +32,11 @@ impl PodCgroups {
         put.map_err(|error| format!("failed to create container for [{}] : {error}", parts.join(" ")))
     }
 
+    /// Whether the pod has a group of another class of service than it is of by now, and none of its own.
+    pub fn is_elsewhere(&self, pod: &Pod) -> bool {
+        self.0.is_elsewhere(qos::class(pod), naming::uid(pod))
+    }
+
     /// Writes some values of a pod's group, which must be there.
     ///
     /// # Errors
@@ -86,6 +91,24 @@ mod tests {
         cgroups.destroy("u").await.unwrap();
         assert!(!world.files.exists(dir) && world.files.exists(Path::new("/sys/fs/cgroup/kubepods/besteffort")));
         cgroups.destroy("u").await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_of_another_class_is_elsewhere() {
+        let world = SimWorld::new(1, &Tasks::root("test")).world;
+        hierarchy(&world);
+        let cgroups = PodCgroups::new(world, RuntimeSettings::new("n", Facts::simulated()));
+        assert!(!cgroups.is_elsewhere(&pod()), "it is nowhere yet");
+        cgroups.ensure(&pod()).await.unwrap();
+        assert!(!cgroups.is_elsewhere(&pod()));
+        let resources = json!({"requests": {"cpu": "1"}});
+        let spec = json!({"containers": [{"name": "c", "resources": resources}]});
+        let resized: Pod = serde_json::from_value(json!({"metadata": {"uid": "u"}, "spec": spec})).unwrap();
+        assert!(cgroups.is_elsewhere(&resized));
+        cgroups.ensure(&resized).await.unwrap();
+        assert!(!cgroups.is_elsewhere(&resized));
+        cgroups.destroy("u").await.unwrap();
+        assert!(!cgroups.is_elsewhere(&pod()) && !cgroups.is_elsewhere(&resized), "both are gone");
     }
 
     #[tokio::test(start_paused = true)]
