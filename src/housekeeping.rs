@@ -116,6 +116,10 @@ impl Housekeeping {
                 self.workers.kill_orphan(pod);
             }
         }
+        let cache = self.workers.parts().pleg.cache();
+        self.workers.retain_ended(|uid| {
+            cache.get(uid).is_ok_and(|pod| !pod.sandboxes.is_empty() || !pod.containers.is_empty())
+        });
         self.runtime.forget_old();
         if again {
             let wake = self.wake.clone();
@@ -135,13 +139,8 @@ impl Housekeeping {
         if !left.is_ok_and(|pods| pods.iter().all(|pod| pod.containers.is_empty() && pod.sandboxes.is_empty())) {
             return false;
         }
-        // The next sync is to see that, too.
-        let parts = self.workers.parts();
-        if parts.pleg.get_newer_than(uid, parts.pleg.now()).await.is_err() {
-            return false;
-        }
         if self.workers.forget_finished(uid) {
-            parts.status.remove(uid);
+            self.workers.parts().status.remove(uid);
         }
         true
     }

@@ -81,6 +81,8 @@ struct Table {
     names: Names,
     /// Pods that wait for a port of the node.
     wait_for_ports: BTreeSet<String>,
+    /// Pods that have ended and whose workers are gone: what was read of them may be of what has been collected since.
+    ended: BTreeSet<String>,
     rng: Rng,
     /// Set when something has ended that housekeeping should look at.
     dirty: bool,
@@ -123,6 +125,7 @@ impl Workers {
             slots: BTreeMap::new(),
             names: Names::default(),
             wait_for_ports: BTreeSet::new(),
+            ended: BTreeSet::new(),
             rng,
             dirty: false,
         };
@@ -228,7 +231,13 @@ impl Workers {
         if !finished {
             return false;
         }
+        table.ended.insert(uid.to_owned());
         table.slots.remove(uid).is_some_and(|slot| slot.state.restart_requested())
+    }
+
+    /// Forgets of which pods it is known that they ended, but for those that `keep` holds on to.
+    pub fn retain_ended(&self, keep: impl Fn(&str) -> bool) {
+        self.table().ended.retain(|uid| keep(uid));
     }
 
     /// UIDs of all workers with their phases.

@@ -19,7 +19,8 @@ const NETWORK: Duration = Duration::from_secs(1);
 
 /// Runs a worker to its end.
 pub(super) async fn run(workers: &Workers, uid: &str) {
-    let mut synced = Stamp::default();
+    let ended = workers.table().ended.remove(uid);
+    let mut synced = if ended { workers.parts().pleg.now() } else { Stamp::default() };
     loop {
         if !rouse(workers, uid).await {
             return;
