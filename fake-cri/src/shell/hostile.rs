@@ -246,6 +246,7 @@ mod tests {
     )]
     #[case("((((((((((((((((((((((((((((((((((213")]
     #[case("for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for ((for (((")]
+    #[case("trap> ( ( ( ( ( ( ( ( ( ( ( ( ( ( ( ( ( ( ( ( ( ( ( ( ( (seq 1 9 > ")]
     #[case("alias a='a a'; a; alias b='c;c' c='b;b'; b")]
     #[case("awk 'BEGIN { while (1) x = x \"ab\" }'")]
     #[case("awk 'function f(n) { if (n > 0) { while (1) { return 1 + f(n - 1) } } return 0 } BEGIN { print f(1000) }'")]

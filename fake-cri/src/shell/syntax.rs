@@ -15,8 +15,10 @@ use super::SCRIPT_LIMIT;
 /// Deepest nesting of brackets and compound commands that is parsed: the parser recurses.
 const NESTING_LIMIT: usize = 200;
 
-/// Deepest nesting of `((`. What follows one may be arithmetic or two subshells: the parser tries both at every level, and its work doubles.
-const ARITHMETIC_LIMIT: usize = 10;
+/// Deepest nesting of round brackets, and of two in a row. What follows may be arithmetic or subshells: the parser tries both at every
+/// level, and where they do not end its work doubles with each.
+const BRACKET_LIMIT: usize = 16;
+const DOUBLE_BRACKET_LIMIT: usize = 10;
 
 /// Deepest nesting of expansions in a word: the parser's work doubles with each that does not end, too.
 const EXPANSION_LIMIT: usize = 12;
@@ -31,7 +33,8 @@ pub(super) fn parse(script: &str) -> Result<Program, String> {
     if script.len() > SCRIPT_LIMIT {
         return Err("syntax error: script too long".to_owned());
     }
-    if nesting(script) > NESTING_LIMIT || arithmetic_nesting(script) > ARITHMETIC_LIMIT {
+    let (brackets, double) = open_brackets(script);
+    if nesting(script) > NESTING_LIMIT || brackets > BRACKET_LIMIT || double > DOUBLE_BRACKET_LIMIT {
         return Err("syntax error: nested too deeply".to_owned());
     }
     let ended = ended(script);
@@ -124,9 +127,10 @@ fn nesting(script: &str) -> usize {
     brackets.max(words)
 }
 
-/// How many `((` are open at a time outside of quotes, where three brackets in a row are two of them. What is quoted is parsed by itself.
-fn arithmetic_nesting(script: &str) -> usize {
-    let (mut open, mut doubled, mut most) = (Vec::new(), 0, 0);
+/// How many `(`, and how many `((`, are open at a time outside of quotes; three in a row are two of the latter. What is quoted is parsed
+/// by itself.
+fn open_brackets(script: &str) -> (usize, usize) {
+    let (mut open, mut doubled, mut most) = (Vec::new(), 0, (0, 0));
     let (mut quote, mut before) = (None, 0);
     let mut bytes = script.bytes();
     while let Some(byte) = bytes.next() {
@@ -137,7 +141,7 @@ fn arithmetic_nesting(script: &str) -> usize {
             (b'(', None) => {
                 open.push(before == b'(');
                 doubled += usize::from(before == b'(');
-                most = most.max(doubled);
+                most = (open.len().max(most.0), doubled.max(most.1));
             }
             (b')', None) => doubled -= usize::from(open.pop() == Some(true)),
             _ => {}
@@ -185,15 +189,16 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("", 0)]
-    #[case("(a); (b; (c))", 0)]
-    #[case("((i++)); ((j++)); echo $((1+(2)))", 1)]
-    #[case("(((1+2)*3))", 2)]
-    #[case("((((1", 3)]
-    #[case("((a; ((b; ((c", 3)]
-    #[case(r#"echo '((((' "((((" \(\(\(\( "\"((((""#, 0)]
-    #[case("))((", 1)]
-    fn double_brackets_are_counted_where_they_are_open(#[case] script: &str, #[case] nested: usize) {
-        assert_eq!(arithmetic_nesting(script), nested);
+    #[case("", (0, 0))]
+    #[case("(a); (b; (c))", (2, 0))]
+    #[case("((i++)); ((j++)); echo $((1+(2)))", (3, 1))]
+    #[case("(((1+2)*3))", (3, 2))]
+    #[case("((((1", (4, 3))]
+    #[case("( ( ( a", (3, 0))]
+    #[case("((a; ((b; ((c", (6, 3))]
+    #[case(r#"echo '((((' "((((" \(\(\(\( "\"((((""#, (0, 0))]
+    #[case("))((", (2, 1))]
+    fn brackets_are_counted_where_they_are_open(#[case] script: &str, #[case] open: (usize, usize)) {
+        assert_eq!(open_brackets(script), open);
     }
 }
