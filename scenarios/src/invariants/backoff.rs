@@ -31,6 +31,9 @@ pub(super) struct BackOff {
     cap: Duration,
     /// How often a container was started again, and when last, by uid, name and image: another image has failed at nothing yet.
     starts: BTreeMap<(String, String, String), (u32, Duration)>,
+    /// When the wall clock went ahead, and by how much, where events fail: an end that is heard of after that is as old as the wall clock
+    /// says.
+    ahead: Vec<(Duration, Duration)>,
 }
 
 impl BackOff {
@@ -40,13 +43,19 @@ impl BackOff {
         let (first, cap) = if reduced { REDUCED } else { (FIRST, CAP) };
         let longest = shown::text(&config, "/crashLoopBackOff/maxContainerRestartPeriod");
         let cap = longest.parse::<Length>().map_or(cap, |length| length.0);
-        Self { first: first.min(cap), cap, starts: BTreeMap::new() }
+        Self { first: first.min(cap), cap, starts: BTreeMap::new(), ahead: Vec::new() }
     }
 
     /// How long the start after `restarts` earlier restarts has to wait.
     fn wait(&self, restarts: u32) -> Duration {
         let doubled = restarts.checked_sub(1).map(|times| self.first.saturating_mul(1 << times.min(16)));
         doubled.map_or(Duration::ZERO, |wait| wait.min(self.cap))
+    }
+
+    /// From one moment to a later one, as a kubelet can tell at best.
+    fn between(&self, from: Duration, to: Duration) -> Duration {
+        let jumped = self.ahead.iter().filter(|(at, _)| (from..=to).contains(at)).map(|(_, by)| *by);
+        to.saturating_sub(from) + jumped.sum::<Duration>()
     }
 }
 
@@ -63,10 +72,10 @@ impl Rule for BackOff {
                 let Some((ended, was_told)) = ended else { return };
                 let key = (own.uid.clone(), own.name.clone(), own.image.clone());
                 let (mut restarts, last) = self.starts.get(&key).copied().unwrap_or_default();
-                if ended.saturating_sub(last) > FORGOTTEN.max(self.cap * 2) {
+                if self.between(last, ended) > FORGOTTEN.max(self.cap * 2) {
                     restarts = 0;
                 }
-                let (wait, had) = (self.wait(restarts), entry.at.saturating_sub(ended));
+                let (wait, had) = (self.wait(restarts), self.between(ended, entry.at));
                 // One that the kubelet itself ended starts again in the same sync: then the end before counts.
                 // What a runtime does not tell cannot be counted.
                 let all_seen = node.faultless.is_some_and(|since| since <= last);
@@ -79,6 +88,7 @@ impl Rule for BackOff {
                 }
                 self.starts.insert(key, (restarts + 1, entry.at));
             }
+            What::Clock(by) if node.events_fail => self.ahead.extend(Duration::try_from(by.0).ok().map(|by| (entry.at, by))),
             // Waits are kept in memory.
             What::Kubelet(_) | What::Fact(Fact::PowerLost { .. }) => self.starts.clear(),
             // Init containers begin anew in a new sandbox.

@@ -179,7 +179,7 @@ impl Rule for Progress {
     fn lasted(&mut self, now: Duration, node: &Node, findings: &mut Findings) {
         let healthy = node.healthy_for(now);
         let mut waiting = BTreeMap::new();
-        for (uid, pod) in node.pods.iter().filter(|(_, pod)| !shown::ended(pod)) {
+        for (uid, pod) in node.pods.iter().filter(|(uid, pod)| !shown::ended(pod) && !is_over(uid, pod, node)) {
             for status in shown::statuses(pod) {
                 if shown::text(status, "/state/waiting/reason") == "ContainerCreating" {
                     let name = shown::text(status, "/name").to_owned();
@@ -199,6 +199,14 @@ impl Rule for Progress {
             }
         }
     }
+}
+
+/// Whether a pod that never restarts has lost its sandbox after one of its containers was made: it gets no other, and those of its
+/// containers that never ran wait for good. So upstream's computePodActions.
+fn is_over(uid: &str, pod: &Value, node: &Node) -> bool {
+    shown::text(pod, "/spec/restartPolicy") == "Never"
+        && node.ready_sandbox(uid).is_none()
+        && node.containers.values().any(|c| c.uid == uid)
 }
 
 /// Rule 9.

@@ -173,6 +173,7 @@ fn judged(text: &str, history: Vec<(u64, What)>) -> Vec<u8> {
 }
 
 const PLAIN: &str = "steps: [wait: 1s]";
+const LATE: &str = "runtime: {event-faults: {late: 3s}}\nsteps: [wait: 1s]";
 
 #[test]
 fn a_pod_that_lives_and_ends_well_breaks_nothing() {
@@ -294,6 +295,41 @@ fn a_container_that_ends_with_its_sandbox(#[case] at: u64, #[case] fault: bool, 
     }
     history.extend([(at + 9, exited("a", 137)), (at + 9, not_ready("s"))]);
     assert_eq!(judged(PLAIN, history), broken);
+}
+
+/// A clock that goes ahead does not shorten a wait, unless the end may have been heard of after that: ends are dated by the wall clock.
+#[rstest]
+#[case(PLAIN, "+10s", vec![34])]
+#[case(LATE, "+10s", vec![])]
+#[case(LATE, "+5s", vec![34])]
+fn a_clock_that_goes_ahead_during_a_wait(#[case] text: &str, #[case] by: &str, #[case] broken: Vec<u8>) {
+    let history = then(vec![
+        (2, exited("a", 1)),
+        (2, created("b", "s", "c", 1)),
+        (2, started("b")),
+        (3, exited("b", 1)),
+        (4, What::Clock(by.parse().expect("a length"))),
+        (4, created("d", "s", "c", 2)),
+        (4, started("d")),
+    ]);
+    assert_eq!(judged(text, history), broken);
+}
+
+/// Of a pod that never restarts, what had not started when its sandbox went never does.
+#[rstest]
+#[case("Never", true, false)]
+#[case("Never", false, true)]
+#[case("OnFailure", true, true)]
+fn a_container_whose_pod_is_over_need_not_start(#[case] policy: &str, #[case] lost: bool, #[case] broken: bool) {
+    let mut other = waiting("ContainerCreating");
+    other["name"] = json!("d");
+    let both = with(pod("u", "Pending", json!([ended("a", 255), other])), "/spec/restartPolicy", json!(policy));
+    let mut history = then(vec![(2, exited("a", 255)), (2, shown(both))]);
+    if lost {
+        history.push((2, not_ready("s")));
+    }
+    history.push(later(400));
+    assert_eq!(judged(PLAIN, history).contains(&6), broken);
 }
 
 /// Who waits for one container to end does not see what becomes of another.
