@@ -54,7 +54,7 @@ impl GoDuration {
 /// # Errors
 /// [`DurationError`], in Go's words.
 pub fn parse(text: &str) -> Result<GoDuration, DurationError> {
-    let quoted = || crate::api::gojson::go_quoted(text);
+    let quoted = || quoted(text);
     let invalid = || DurationError::Invalid(quoted());
     let (negative, mut rest) = match text.as_bytes().first() {
         Some(b'-') => (true, &text[1..]),
@@ -73,6 +73,10 @@ pub fn parse(text: &str) -> Result<GoDuration, DurationError> {
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (whole, mut tail) = rest.split_at(digits);
+        let value: u128 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid())? };
+        if value > limit {
+            return Err(invalid());
+        }
         let mut fraction = "";
         if let Some(after) = tail.strip_prefix('.') {
             let count = after.bytes().take_while(u8::is_ascii_digit).count();
@@ -87,9 +91,8 @@ pub fn parse(text: &str) -> Result<GoDuration, DurationError> {
             return Err(DurationError::MissingUnit(quoted()));
         }
         let Some((_, scale)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-            return Err(DurationError::UnknownUnit(crate::api::gojson::go_quoted(unit), quoted()));
+            return Err(DurationError::UnknownUnit(self::quoted(unit), quoted()));
         };
-        let value: u128 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| invalid())? };
         total += value.checked_mul(u128::from(*scale)).filter(|span| *span <= limit).ok_or_else(invalid)?;
         total += fraction_nanos(fraction, *scale);
         if total > limit {
@@ -102,19 +105,40 @@ pub fn parse(text: &str) -> Result<GoDuration, DurationError> {
     i64::try_from(signed).map(GoDuration).map_err(|_| invalid())
 }
 
-/// Nanoseconds of a decimal fraction of a unit, cut to whole ones; digits beyond what an `i64` holds do not count.
+/// Nanoseconds of a decimal fraction of a unit, cut to whole ones; digits beyond what an `i64` holds do not count. In floating point, as
+/// Go does it: the last nanosecond depends on that.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as Go does")]
 fn fraction_nanos(digits: &str, scale: u64) -> u128 {
-    let (mut value, mut power) = (0u128, 1u128);
+    const MOST: u64 = 1 << 63;
+    let (mut value, mut power) = (0_u64, 1_f64);
     for digit in digits.bytes() {
-        let next = value * 10 + u128::from(digit - b'0');
-        if next > i64::MAX as u128 {
+        let next = if value > (MOST - 1) / 10 { MOST + 1 } else { value * 10 + u64::from(digit - b'0') };
+        if next > MOST {
             break;
         }
         value = next;
-        power *= 10;
+        power *= 10.0;
     }
-    // Go does this in floating point; the product is exact here and cut the same way for every fraction of up to nine digits.
-    value * u128::from(scale) / power
+    u128::from((value as f64 * (scale as f64 / power)) as u64)
+}
+
+/// In quotes, with what is not printable ASCII in escapes byte by byte, as Go's `time` package does it; `strconv` does otherwise.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            ' '..='\x7f' => out.push(character),
+            _ => {
+                let mut bytes = [0; 4];
+                for byte in character.encode_utf8(&mut bytes).bytes() {
+                    out.push_str(&format!("\\x{byte:02x}"));
+                }
+            }
+        }
+    }
+    out.push('"');
+    out
 }
 
 impl fmt::Display for GoDuration {
@@ -186,6 +210,20 @@ mod tests {
     #[case("9223372036854775808ns", "time: invalid duration \"9223372036854775808ns\"")]
     fn bad_durations_are_refused_in_gos_words(#[case] text: &str, #[case] error: &str) {
         assert_eq!(parse(text).expect_err("bad").to_string(), error);
+    }
+
+    /// Texts made up at random, with what Go says of each: nanoseconds and how it prints them, or `!` and the error.
+    #[test]
+    fn random_texts_are_read_as_go_reads_them() {
+        for line in include_str!("duration/go.tsv").lines() {
+            let [text, nanos, told] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            match parse(text) {
+                Ok(span) => {
+                    assert_eq!((span.0.to_string().as_str(), span.to_string().as_str()), (nanos, told), "{text}")
+                }
+                Err(error) => assert_eq!(("!", error.to_string().as_str()), (nanos, told), "{text}"),
+            }
+        }
     }
 
     proptest! {
