@@ -120,7 +120,7 @@ fn run(pod: &Pod) -> bool {
         supplemental_groups_policy: true,
         allowed_sysctls: Vec::new(),
     };
-    let _ = admission::admit(pod, &[], &node);
+    let _ = admission::admit(pod, &admission::Neighbours::default(), &node);
     let _ = gojson::pod(pod);
     let _ = plan::plan(pod, &ObservedPod::default(), &NoProbes);
     let node_dns = || sandbox_config::dns::parse("nameserver 192.0.2.53\nsearch example.com\n");

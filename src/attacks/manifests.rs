@@ -96,7 +96,7 @@ fn sysctls(#[case] name: &str) {
         "{{securityContext: {{sysctls: [{{name: {name:?}, value: x}}]}}, containers: [{{name: c, image: i}}]}}"
     );
     if let Ok(pod) = taken("{name: p}", &spec) {
-        let refused = admission::admit(&pod, &[], &node());
+        let refused = admission::admit(&pod, &admission::Neighbours::default(), &node());
         assert!(refused.is_err(), "{name} was admitted");
     }
 }

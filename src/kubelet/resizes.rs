@@ -98,7 +98,9 @@ impl SyncLoop {
         let (uid, generation) = (api_pod::uid(pod), pod.metadata.generation.unwrap_or(0));
         let recorder = self.workers.parts().runtime.recorder().clone();
         let now = self.workers.parts().world.clock.now();
-        match admission::admit(pod, &self.others(uid), &self.node()) {
+        let mut others = self.neighbours();
+        others.remove(uid);
+        match admission::admit(pod, &others, &self.node()) {
             Ok(victims) => {
                 for victim in &victims {
                     self.preempt(victim).await;

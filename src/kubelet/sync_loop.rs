@@ -20,7 +20,7 @@ use crate::{
     pleg::{Pleg, PlegEvent, PlegEventKind},
     pods::{
         PodManager,
-        admission::{self, Node},
+        admission::{self, Neighbours, Node},
     },
     prober::{ProbeKind, ProbeUpdate},
     resources::allocation::Allocations,
@@ -103,8 +103,9 @@ impl SyncLoop {
     async fn change(&mut self, change: PodChange) {
         match change.op {
             Op::Add => {
+                let mut others = self.neighbours();
                 for pod in &change.pods {
-                    self.add(pod, &change.pods).await;
+                    self.add(pod, &change.pods, &mut others).await;
                 }
             }
             Op::Update | Op::Delete | Op::Reconcile => {
@@ -143,8 +144,8 @@ impl SyncLoop {
         self.rejected.lock().unwrap_or_else(PoisonError::into_inner).contains(uid)
     }
 
-    /// `together`: all the pods that have come at once.
-    async fn add(&mut self, pod: &Arc<Pod>, together: &[Arc<Pod>]) {
+    /// `together`: all the pods that have come at once. `others`: all that are to run or still run by now, kept so.
+    async fn add(&mut self, pod: &Arc<Pod>, together: &[Arc<Pod>], others: &mut Neighbours) {
         let uid = api_pod::uid(pod).to_owned();
         let replaced = |old: &ListedPod| {
             let named = old.name == api_pod::name(pod) && old.namespace == api_pod::namespace(pod);
@@ -153,11 +154,11 @@ impl SyncLoop {
         for old in self.left_over.extract_if(.., |old| replaced(old)) {
             self.workers.kill_orphan(old);
         }
-        let others = self.others(&uid);
+        others.remove(&uid);
         self.pods.set(pod.clone());
         self.observer.pod_shown(&self.status.overlay(pod));
         // What it was given before the kubelet was started counts, whatever its manifest says by now.
-        match admission::admit(&self.allocated.granted(pod), &others, &self.node()) {
+        match admission::admit(&self.allocated.granted(pod), others, &self.node()) {
             Ok(victims) => {
                 if !victims.is_empty() {
                     // Nobody else is to start it before there is room.
@@ -166,12 +167,14 @@ impl SyncLoop {
                         self.preempt(victim).await;
                     }
                     self.rejected.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+                    *others = self.neighbours();
                 }
                 let pod = &sysctl::with_dotted_names(pod);
                 self.pods.set(pod.clone());
                 let granted = self.allocated.granted(pod);
                 self.allocated.set_pod(&granted);
                 self.workers.update(&granted);
+                others.insert(granted);
                 self.note_resize(pod);
                 // Told to end before its first sync it still has something to stop.
                 if self.left_over.extract_if(.., |old| old.uid == uid).count() > 0 {
@@ -192,19 +195,19 @@ impl SyncLoop {
         Node { supplemental_groups_policy: self.gate.supplemental_groups_policy(), ..self.node.clone() }
     }
 
-    /// The other pods that are to run or still run, with what they were given.
-    pub(super) fn others(&self, uid: &str) -> Vec<Arc<Pod>> {
+    /// The pods that are to run or still run, with what they were given.
+    pub(super) fn neighbours(&self) -> Neighbours {
         let phases = self.workers.phases();
         let ended = |uid: &str| {
             let done = phases.get(uid).is_some_and(|p| matches!(p, Phase::Terminated | Phase::Finished));
             done || self.is_rejected(uid)
         };
-        let others = self.pods.pods().into_iter().filter(|p| api_pod::uid(p) != uid && !ended(api_pod::uid(p)));
-        let others = others.map(|pod| match self.resizes.includes(api_pod::uid(&pod)) {
+        let pods = self.pods.pods().into_iter().filter(|p| !ended(api_pod::uid(p)));
+        let pods = pods.map(|pod| match self.resizes.includes(api_pod::uid(&pod)) {
             true => self.allocated.granted(&pod),
             false => pod,
         });
-        others.collect()
+        pods.collect()
     }
 
     /// Ends a pod to make room, and waits until it has ended; not for ever, and meanwhile there is no other news.

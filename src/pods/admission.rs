@@ -6,18 +6,18 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::{
-    api::{
-        pod::{self, spec},
-        totals::{self, Side},
-    },
+    api::pod::{self, spec},
     node::Allocatable,
     resources::huge_pages,
 };
 
 mod affinity;
 mod apparmor;
+mod neighbours;
 pub mod preemption;
 mod sysctls;
+
+pub use neighbours::{Neighbours, wants_ports};
 
 /// What admission knows of the node.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl Rejection {
 ///
 /// # Errors
 /// The first reason against the pod.
-pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &Node) -> Result<Vec<Arc<Pod>>, Rejection> {
+pub fn admit(pod: &Pod, others: &Neighbours, node: &Node) -> Result<Vec<Arc<Pod>>, Rejection> {
     anywhere(pod, &node.allowed_sysctls)?;
     let strict = spec(pod).security_context.as_ref().and_then(|context| context.supplemental_groups_policy.as_deref());
     if strict == Some("Strict") && !node.supplemental_groups_policy {
@@ -92,7 +92,7 @@ pub fn admit(pod: &Pod, others: &[Arc<Pod>], node: &Node) -> Result<Vec<Arc<Pod>
     if spec(pod).node_name.as_deref().is_some_and(|name| !name.is_empty() && name != node.name) {
         return predicate("NodeName", "node(s) didn't match the requested node name");
     }
-    if conflicting_ports(pod, others) {
+    if others.conflict(pod) {
         return predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports");
     }
     let missing = missing_resources(pod, others, &node.allocatable);
@@ -132,33 +132,10 @@ pub fn anywhere(pod: &Pod, allowed_sysctls: &[String]) -> Result<(), Rejection> 
     Ok(())
 }
 
-/// Host address, protocol and port of every container that runs for the pod's whole life.
-fn host_ports(pod: &Pod) -> impl Iterator<Item = (&str, &str, i32)> {
-    let sidecars = pod::init_containers(pod).filter(|each| pod::is_restartable_init(each.container));
-    sidecars.chain(pod::app_containers(pod)).flat_map(|each| each.container.ports.iter().flatten()).filter_map(|port| {
-        let number = port.host_port.filter(|&number| number > 0)?;
-        let ip = port.host_ip.as_deref().filter(|ip| !ip.is_empty()).unwrap_or("0.0.0.0");
-        Some((ip, port.protocol.as_deref().unwrap_or("TCP"), number))
-    })
-}
-
-/// Whether the pod wants a port of the node that one of the others has.
-pub fn conflicting_ports(pod: &Pod, others: &[Arc<Pod>]) -> bool {
-    let everywhere = |ip: &str| ip == "0.0.0.0";
-    host_ports(pod).any(|(ip, protocol, port)| {
-        others.iter().flat_map(|other| host_ports(other)).any(|(other_ip, other_protocol, other_port)| {
-            (protocol, port) == (other_protocol, other_port)
-                && (ip == other_ip || everywhere(ip) || everywhere(other_ip))
-        })
-    })
-}
-
 /// What of the node is not enough, and by how much: pods, milli-processors, bytes of memory, of disk, of huge pages. Resources that the
 /// node does not know are ignored, as a static pod's always are.
-fn missing_resources(pod: &Pod, others: &[Arc<Pod>], allocatable: &Allocatable) -> Vec<preemption::Missing> {
-    let asked = totals::of_pod(pod, Side::Requests);
-    let asked_by_others: Vec<_> = others.iter().map(|other| totals::of_pod(other, Side::Requests)).collect();
-    let count = i64::try_from(others.len()).unwrap_or(i64::MAX);
+fn missing_resources(pod: &Pod, others: &Neighbours, allocatable: &Allocatable) -> Vec<preemption::Missing> {
+    let requests = neighbours::requests(pod);
     let mut missing = Vec::new();
     let mut compare = |name: String, asked: i64, used: i64, of: i64| {
         let lack = asked.saturating_sub(of.saturating_sub(used));
@@ -166,7 +143,7 @@ fn missing_resources(pod: &Pod, others: &[Arc<Pod>], allocatable: &Allocatable) 
             missing.push((name, lack));
         }
     };
-    compare("pods".to_owned(), 1, count, allocatable.pods);
+    compare("pods".to_owned(), 1, others.count(), allocatable.pods);
     let known = [
         ("cpu", Some(allocatable.milli_cpu)),
         ("memory", Some(allocatable.memory)),
@@ -175,12 +152,8 @@ fn missing_resources(pod: &Pod, others: &[Arc<Pod>], allocatable: &Allocatable) 
     let known = known.into_iter().filter_map(|(name, of)| Some((name.to_owned(), of?)));
     let pages = allocatable.huge_pages.iter().map(|(&kib, &bytes)| (huge_pages::resource(kib), bytes));
     for (name, of) in known.chain(pages) {
-        let amount = |requests: &totals::Amounts| {
-            let amount = requests.get(name.as_str());
-            amount.map_or(0, |amount| if name == "cpu" { amount.milli_value() } else { amount.value() })
-        };
-        let used = asked_by_others.iter().map(amount).fold(0, i64::saturating_add);
-        let asked = amount(&asked);
+        let asked = requests.get(&name).copied().unwrap_or_default();
+        let used = others.requested(&name);
         compare(name, asked, used, of);
     }
     missing

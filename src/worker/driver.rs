@@ -9,7 +9,11 @@ use super::{
     state::{Phase, Subject},
     sync::{self, Outcome},
 };
-use crate::{api::identity, pleg::Stamp, pods::admission};
+use crate::{
+    api::identity,
+    pleg::Stamp,
+    pods::admission::{self, Neighbours},
+};
 
 /// Waiting after an error, before it is stretched.
 const BACK_OFF: Duration = Duration::from_secs(10);
@@ -86,7 +90,7 @@ fn may_start(workers: &Workers, uid: &str, subject: &Subject) -> bool {
         _ => None,
     });
     let began = slots.get(uid).is_some_and(|slot| slot.state.began());
-    if !began && admission::conflicting_ports(pod, &ending.collect::<Vec<_>>()) {
+    if !began && admission::wants_ports(pod) && ending.collect::<Neighbours>().conflict(pod) {
         table.wait_for_ports.insert(uid.to_owned());
         return false;
     }

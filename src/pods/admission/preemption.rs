@@ -8,22 +8,19 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
 
+use super::neighbours::{self, Neighbours};
 use crate::api::{
     pod::spec,
     qos::{self, QosClass},
-    totals::{self, Side},
 };
 
 /// A resource of which there is not enough, and by how much: `pods`, `cpu` in thousandths, all others in bytes.
 pub type Missing = (String, i64);
 
 fn request(pod: &Pod, resource: &str) -> i64 {
-    let requests = totals::of_pod(pod, Side::Requests);
-    match (resource, requests.get(resource)) {
-        ("pods", _) => 1,
-        (_, None) => 0,
-        ("cpu", Some(amount)) => amount.milli_value(),
-        (_, Some(amount)) => amount.value(),
+    match resource {
+        "pods" => 1,
+        _ => neighbours::requests(pod).get(resource).copied().unwrap_or_default(),
     }
 }
 
@@ -67,7 +64,11 @@ fn take(mut pods: Vec<Arc<Pod>>, missing: &[Missing]) -> Result<Vec<Arc<Pod>>, V
 ///
 /// # Errors
 /// What would still be missing if all went that may.
-pub fn victims(pod: &Pod, others: &[Arc<Pod>], missing: &[Missing]) -> Result<Vec<Arc<Pod>>, Vec<Missing>> {
+pub fn victims(pod: &Pod, others: &Neighbours, missing: &[Missing]) -> Result<Vec<Arc<Pod>>, Vec<Missing>> {
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let others = others.pods();
     let below = |other: &Pod| spec(pod).priority.zip(spec(other).priority).is_some_and(|(own, others)| own > others);
     let of = |class: QosClass| -> Vec<Arc<Pod>> {
         others.iter().filter(|other| below(other) && qos::class(other) == class).cloned().collect()

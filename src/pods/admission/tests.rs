@@ -84,7 +84,12 @@ const PREEMPTION: &str = "Unexpected error while attempting to recover from admi
 #[case::allowed_sysctl(sysctl("kernel.msgmax"), &[], "")]
 #[case::unsafe_sysctl(sysctl("kernel.sem"), &[], "SysctlForbidden: forbidden sysctl: \"kernel.sem\" not allowlisted")]
 fn pods(#[case] spec: Value, #[case] others: &[Value], #[case] told: &str) {
-    let others: Vec<Arc<Pod>> = others.iter().map(|other| Arc::new(pod(other.clone()))).collect();
+    let other = |(number, spec): (usize, &Value)| {
+        let mut other = pod(spec.clone());
+        other.metadata.uid = Some(format!("other {number}"));
+        Arc::new(other)
+    };
+    let others: Neighbours = others.iter().enumerate().map(other).collect();
     let said = match admit(&pod(spec), &others, &node()) {
         Ok(victims) => {
             assert!(victims.is_empty(), "nobody has a priority");
@@ -99,7 +104,10 @@ fn pods(#[case] spec: Value, #[case] others: &[Value], #[case] told: &str) {
 fn the_os_label_is_the_pods_own() {
     let mut labelled = pod(json!({}));
     labelled.metadata.labels = Some(BTreeMap::from([("kubernetes.io/os".to_owned(), "windows".to_owned())]));
-    assert_eq!(admit(&labelled, &[], &node()).unwrap_err().reason, "PodOSSelectorNodeLabelDoesNotMatch");
+    assert_eq!(
+        admit(&labelled, &Neighbours::default(), &node()).unwrap_err().reason,
+        "PodOSSelectorNodeLabelDoesNotMatch"
+    );
 }
 
 fn ranked(name: &str, priority: i32, requests: Value, limits: Value) -> Arc<Pod> {
@@ -107,6 +115,7 @@ fn ranked(name: &str, priority: i32, requests: Value, limits: Value) -> Arc<Pod>
     let mut pod =
         pod(json!({"priority": priority, "containers": [{"name": "c", "image": "i", "resources": resources}]}));
     pod.metadata.name = Some(name.to_owned());
+    pod.metadata.uid = Some(name.to_owned());
     Arc::new(pod)
 }
 
@@ -126,6 +135,7 @@ fn preemption(#[case] cpu: &str, #[case] priority: i32, #[case] told: &str) {
         ranked("small", 5, json!({"cpu": "300m"}), json!({})),
         ranked("above", 20, json!({"cpu": "0"}), json!({})),
     ];
+    let others = Neighbours::from_iter(others);
     let mut node = node();
     node.allocatable = Allocatable { milli_cpu: 3000, pods: 10, ..node.allocatable };
     let newcomer = ranked("new", priority, json!({"cpu": cpu}), json!({}));
