@@ -324,7 +324,7 @@ impl Kernel {
         }
     }
 
-    /// Kills the largest process of a group while all together hold more than its limit.
+    /// Kills the largest process of a group, or all of them, while they together hold more than its limit.
     pub(super) fn check_memory(&self, group: &Cgroup) {
         let Some(limit) = group.memory_limit() else { return };
         let mut living = self.members(group);
@@ -333,7 +333,10 @@ impl Kernel {
         if total > limit
             && let Some(largest) = living.iter().max_by_key(|p| p.memory())
         {
-            largest.out_of_memory();
+            let all = group.run_out();
+            for process in living.iter().filter(|process| all || process.pid() == largest.pid()) {
+                process.out_of_memory();
+            }
         }
     }
 }

@@ -273,8 +273,10 @@ impl Runtime {
             held.state = ContainerState::ContainerExited;
             held.finished_at = now;
             held.exit_code = exit.code();
+            // Runtimes hear of the killer from the control group: whichever process it ended, and whatever the first one made of that.
+            let ran_out = held.process.as_ref().is_some_and(|process| process.confinement().cgroup.ran_out());
             held.reason = match exit {
-                Exit::OutOfMemory => "OOMKilled",
+                _ if ran_out => "OOMKilled",
                 Exit::Code(0) => "Completed",
                 _ => "Error",
             }

@@ -66,12 +66,13 @@ impl Runtime {
     /// What is set around a container's processes. The error is what the runtime says of its profile.
     pub(super) fn confinement(&self, config: &v1::ContainerConfig, cgroup: &str) -> Result<Confinement, String> {
         let security = context(config);
-        let linux = config.linux.as_ref();
+        let resources = config.linux.as_ref().and_then(|l| l.resources.as_ref());
+        let together = resources.is_some_and(|r| r.unified.get("memory.oom.group").is_some_and(|value| value == "1"));
         Ok(Confinement {
             seccomp: if security.privileged { None } else { self.filter(config, &security)? },
             no_new_privileges: security.no_new_privs,
-            cgroup: Cgroup::new(cgroup),
-            oom_score_adj: linux.and_then(|l| l.resources.as_ref()).map_or(0, |r| r.oom_score_adj),
+            cgroup: if together { Cgroup::dying_together(cgroup) } else { Cgroup::new(cgroup) },
+            oom_score_adj: resources.map_or(0, |r| r.oom_score_adj),
         })
     }
 
