@@ -122,6 +122,10 @@ pub enum RuntimeAction {
     Stop,
     /// Ends with everything it runs, as a node's crash does.
     Crash,
+    /// The same, and when it starts again it knows its sandboxes only.
+    CrashKeepingSandboxes,
+    /// The same, and when it starts again it knows nothing of what it ran.
+    CrashKeepingNothing,
     /// Stop, then start.
     Restart,
 }

@@ -37,15 +37,14 @@ impl Step {
             Action::Node(NodeAction::Reboot) => "reboot the node".to_owned(),
             Action::Clock(by, None) => format!("move the clock by {by}"),
             Action::Clock(by, Some(after)) => format!("in {} move the clock by {by}", Length(*after)),
-            Action::Runtime(action) => format!(
-                "{} the runtime",
-                match action {
-                    RuntimeAction::Start => "start",
-                    RuntimeAction::Stop => "stop",
-                    RuntimeAction::Crash => "crash",
-                    RuntimeAction::Restart => "restart",
-                }
-            ),
+            Action::Runtime(RuntimeAction::Start) => "start the runtime".to_owned(),
+            Action::Runtime(RuntimeAction::Stop) => "stop the runtime".to_owned(),
+            Action::Runtime(RuntimeAction::Crash) => "crash the runtime".to_owned(),
+            Action::Runtime(RuntimeAction::CrashKeepingSandboxes) => {
+                "crash the runtime, which keeps its sandboxes".to_owned()
+            }
+            Action::Runtime(RuntimeAction::CrashKeepingNothing) => "crash the runtime, which keeps nothing".to_owned(),
+            Action::Runtime(RuntimeAction::Restart) => "restart the runtime".to_owned(),
             Action::Faults(faults) if faults.is_empty() => "clear the runtime's faults".to_owned(),
             Action::Faults(faults) => format!("set {} faults of the runtime", faults.len()),
         };

@@ -88,7 +88,9 @@ impl Rule for BackOff {
                 }
                 self.starts.insert(key, (restarts + 1, entry.at));
             }
-            What::Clock(by) if node.events_fail => self.ahead.extend(Duration::try_from(by.0).ok().map(|by| (entry.at, by))),
+            What::Clock(by) if node.events_fail => {
+                self.ahead.extend(Duration::try_from(by.0).ok().map(|by| (entry.at, by)))
+            }
             // Waits are kept in memory.
             What::Kubelet(_) | What::Fact(Fact::PowerLost { .. }) => self.starts.clear(),
             // Init containers begin anew in a new sandbox.

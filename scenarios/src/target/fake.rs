@@ -57,6 +57,8 @@ impl Fake {
         match action {
             RuntimeAction::Stop => self.fake.crash(Aftermath::PodsRunOn).await,
             RuntimeAction::Crash => self.fake.crash(Aftermath::PodsDie).await,
+            RuntimeAction::CrashKeepingSandboxes => self.fake.crash(Aftermath::PodsAreHalfForgotten).await,
+            RuntimeAction::CrashKeepingNothing => self.fake.crash(Aftermath::PodsAreForgotten).await,
             RuntimeAction::Start => return self.restart().await,
             RuntimeAction::Restart => {
                 self.fake.crash(Aftermath::PodsRunOn).await;
