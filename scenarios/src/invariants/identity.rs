@@ -47,7 +47,9 @@ impl Rule for Identity {
                 let of_old = self.sandboxes.get(&sandbox.uid).is_some_and(|attempt| *attempt > 0)
                     && node.known.get(&sandbox.uid).is_some_and(|pod| shown::is_init(pod, name));
                 // A restart rule has all containers removed, those too that were only made. As upstream.
-                let unused = self.unused.remove(&(sandbox.uid.clone(), name.clone(), *attempt))
+                let of_name = |(uid, of, _): &(String, String, u32)| *uid == sandbox.uid && of == name;
+                let most = self.unused.extract_if(.., of_name).map(|(_, _, attempt)| attempt).max();
+                let unused = most.is_some_and(|most| most >= *attempt)
                     && node.known.get(&sandbox.uid).is_some_and(|pod| shown::has_restart_rules(pod));
                 if let Some(last) = last.filter(|last| last >= attempt && !of_old && !unused) {
                     findings.add(5, format!("{what} ({id}) is attempt {attempt} after attempt {last}"));

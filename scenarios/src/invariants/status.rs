@@ -158,8 +158,10 @@ fn endings(before: &Value, after: &Value, findings: &mut Findings) {
             // An init container whose remains went with its sandbox is taken for one that ended well where all restart, as upstream.
             None if shown::text(status, "/state/terminated/message").starts_with(NOT_FOUND)
                 && shown::has_restart_rules(after) => {}
-            // A rule that restarts all containers has them removed, and shows so.
-            None if shown::text(status, "/state/waiting/reason") == RESTARTING_ALL_CONTAINERS => {}
+            // A rule that restarts all containers has them removed, and shows so; why one did not start before is shown in its place.
+            None if ["/state/waiting/reason", "/lastState/terminated/reason"]
+                .iter()
+                .any(|place| shown::text(status, place) == RESTARTING_ALL_CONTAINERS) => {}
             None if shown::text(status, "/containerID") == id => {
                 let state = status.pointer("/state").unwrap_or(&Value::Null);
                 findings.add(
