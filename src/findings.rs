@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     api::{
-        decode::{self, DecodeError},
+        decode::{self, DecodeError, Overridden},
         identity::Source,
         references,
         static_pod::{self, RefusedError},
@@ -89,6 +89,10 @@ pub fn manifest(bytes: &[u8]) -> Vec<Finding> {
     for (path, text) in sources::unknown_fields(bytes) {
         out.push(Finding::new(Weight::Ignored, path, text));
     }
+    for Overridden { path, line, again } in decode::overridden(bytes) {
+        let text = format!("written again in line {again}, which counts");
+        out.push(Finding { line: Some(line), ..Finding::new(Weight::Ignored, path, text) });
+    }
     if let Some(line) = decode::second_document(bytes) {
         let text = "only the first YAML document of a manifest is read";
         out.push(Finding { line: Some(line), ..Finding::new(Weight::Ignored, "", text) });
@@ -105,8 +109,16 @@ pub fn refuse(findings: &[Finding]) -> bool {
 /// Bytes that are no pod.
 fn broken(bytes: &[u8], error: &DecodeError) -> Finding {
     let mut text = error.to_string();
-    if matches!(error, DecodeError::Type(_)) && decode::document(bytes) == Ok(Value::Null) {
-        text = format!("there is nothing in the file ({text}): a manifest begins with apiVersion and kind");
+    if matches!(error, DecodeError::Type(_)) {
+        let what = match decode::document(bytes) {
+            Ok(Value::Null) => Some("there is nothing in the file"),
+            Ok(Value::Object(_)) | Err(_) => None,
+            Ok(Value::Array(_)) => Some("this is a list, where a manifest has one object"),
+            Ok(_) => Some("this is text, where a manifest has an object"),
+        };
+        if let Some(what) = what {
+            text = format!("{what} ({text}): a manifest begins with apiVersion and kind");
+        }
     }
     if matches!(error, DecodeError::Field(_))
         && let Some(hint) = hint(&text)

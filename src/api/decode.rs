@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::api::{defaults, gojson, schema};
 
+pub use yaml::Overridden;
+
 /// Why bytes could not be read as a pod. Display is what upstream prints, without the file or URL around it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -116,6 +118,11 @@ pub fn unknown_fields(bytes: &[u8]) -> Vec<UnknownField> {
 /// [`DecodeError::Syntax`].
 pub fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
     yaml::document(bytes)
+}
+
+/// Keys of the first document that do not count, as they stand again.
+pub fn overridden(bytes: &[u8]) -> Vec<Overridden> {
+    yaml::overridden(&String::from_utf8_lossy(bytes))
 }
 
 /// The line, from 1, where a second YAML document starts that nobody reads.

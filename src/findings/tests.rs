@@ -122,3 +122,11 @@ fn a_list_is_told_item_by_item() {
     let said = said(text);
     assert!(said.len() == 2 && said[0] == "refused: items[1].spec.containers: Required value", "{said:?}");
 }
+
+#[test]
+fn what_is_no_object_and_what_is_written_twice_is_told() {
+    assert!(said("hello world\n")[0].starts_with("refused: : this is text, where a manifest has an object ("));
+    assert!(said("- a\n")[0].starts_with("refused: : this is a list, where a manifest has one object ("));
+    let twice = pod("name: a", "").replace("image: i", "image: i, image: j");
+    assert_eq!(said(&twice), ["ignored: spec.containers[0].image: written again in line 4, which counts"]);
+}

@@ -60,11 +60,11 @@ fn read(files: &Files, path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Whether the bytes are meant as an object of Kubernetes: they start as JSON, or have words of it where they belong. A file with nothing
-/// in it is the kubelet's to refuse, too.
+/// in it that could be a scenario's is the kubelet's to refuse, too.
 fn is_manifest(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let starts = |word: &str| text.lines().any(|line| line.starts_with(word));
-    let nothing = text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#') || line == "---");
+    let nothing = !text.lines().any(|line| line.starts_with(char::is_alphabetic) && line.contains(':'));
     nothing
         || text.trim_start_matches('\u{feff}').trim_start().starts_with('{')
         || ["kind:", "apiVersion:", "metadata:", "spec:"].into_iter().any(starts) && !starts("steps:")

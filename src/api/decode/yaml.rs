@@ -8,6 +8,9 @@ use super::{DecodeError, json};
 mod compose;
 mod resolve;
 mod tabs;
+mod twice;
+
+pub use twice::Overridden;
 
 /// The first document of the bytes, as JSON. Objects read from YAML have their keys sorted, as Go's conversion leaves them.
 pub(super) fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
@@ -52,6 +55,11 @@ fn in_upstreams_words(message: &str) -> String {
             None => text.to_owned(),
         },
     }
+}
+
+/// Keys of the first document that do not count, as they stand again in their mapping.
+pub(super) fn overridden(text: &str) -> Vec<Overridden> {
+    twice::overridden(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// The text up to the second document. A document marker stands at the start of a line, whatever surrounds it.
