@@ -48,11 +48,29 @@ struct Entry {
     pod_level_resources: Option<ResourceRequirements>,
 }
 
+/// An entry and how the file has it, so that the others need not be worked out again when one changes.
+#[derive(Debug, Default)]
+struct Noted {
+    entry: Entry,
+    text: String,
+    /// The same within the quotes of a JSON string.
+    quoted: String,
+}
+
+impl Noted {
+    fn new(uid: &str, entry: Entry) -> Self {
+        let text = render(uid, &entry);
+        let quoted = gojson::quoted(&text);
+        let quoted = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned();
+        Self { entry, text, quoted }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
-    entries: BTreeMap<String, Entry>,
-    /// Of what the file holds; the same content is not written twice.
-    written: Option<u32>,
+    entries: BTreeMap<String, Noted>,
+    /// Whether the file holds just that; the same content is not written twice.
+    written: bool,
 }
 
 /// One such file and what it says.
@@ -81,17 +99,14 @@ impl Allocations {
                 .collect(),
             pod_level_resources: api_pod::spec(pod).resources.clone(),
         };
-        self.change(|entries| {
-            entries.insert(naming::uid(pod).to_owned(), entry);
-        });
+        self.change(naming::uid(pod), |noted| *noted = entry);
     }
 
     /// Notes what a container is being given; limits of the pod count where it has none of its own.
     pub fn set_container(&self, pod: &Pod, container: &Container) {
         let resources = effective(pod, container);
         let of_pod = api_pod::spec(pod).resources.clone().filter(|r| r.limits.is_some() || r.requests.is_some());
-        self.change(|entries| {
-            let entry = entries.entry(naming::uid(pod).to_owned()).or_default();
+        self.change(naming::uid(pod), |entry| {
             entry.container_resources.insert(container.name.clone(), resources);
             entry.pod_level_resources = of_pod;
         });
@@ -100,7 +115,7 @@ impl Allocations {
     /// The pod with what it was given where its manifest asks for something else; the same pod where it does not.
     pub fn granted(&self, pod: &Arc<Pod>) -> Arc<Pod> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(entry) = state.entries.get(naming::uid(pod)) else { return pod.clone() };
+        let Some(Noted { entry, .. }) = state.entries.get(naming::uid(pod)) else { return pod.clone() };
         let spec = api_pod::spec(pod);
         let kept = |c: &Container| {
             entry.container_resources.get(&c.name).is_none_or(|given| same(given, c.resources.as_ref()))
@@ -128,22 +143,21 @@ impl Allocations {
     /// What is noted of a container; nothing of one that is not known.
     pub fn of_container(&self, uid: &str, container: &str) -> ResourceRequirements {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = state.entries.get(uid);
-        entry.and_then(|entry| entry.container_resources.get(container)).cloned().unwrap_or_default()
+        let noted = state.entries.get(uid);
+        noted.and_then(|noted| noted.entry.container_resources.get(container)).cloned().unwrap_or_default()
     }
 
     /// What is noted of a pod as such, if anything.
     pub fn of_pod(&self, uid: &str) -> Option<ResourceRequirements> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.entries.get(uid)?.pod_level_resources.clone()
+        state.entries.get(uid)?.entry.pod_level_resources.clone()
     }
 
     /// Notes that a pod as such was given what it asks for of one resource.
     pub fn set_of_pod(&self, pod: &Pod, resource: &str) {
         let Some(asked) = api_pod::spec(pod).resources.clone() else { return };
-        self.change(|entries| {
-            let noted = &mut entries.entry(naming::uid(pod).to_owned()).or_default().pod_level_resources;
-            let noted = noted.get_or_insert_default();
+        self.change(naming::uid(pod), |entry| {
+            let noted = entry.pod_level_resources.get_or_insert_default();
             for (noted, asked) in [(&mut noted.requests, asked.requests), (&mut noted.limits, asked.limits)] {
                 let Some(asked) = asked else { continue };
                 let amount = asked.get(resource).cloned().unwrap_or_else(|| ApiQuantity("0".to_owned()));
@@ -154,7 +168,10 @@ impl Allocations {
 
     /// Forgets a pod. The file follows with the next change.
     pub fn forget(&self, uid: &str) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).entries.remove(uid);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.entries.remove(uid).is_some() {
+            state.written = false;
+        }
     }
 
     /// Pods that something is noted of.
@@ -162,18 +179,23 @@ impl Allocations {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).entries.keys().cloned().collect()
     }
 
-    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Entry>)) {
+    fn change(&self, uid: &str, change: impl FnOnce(&mut Entry)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut state.entries);
-        let data = render(&state.entries);
-        let checksum = checksum(&data);
-        if state.written == Some(checksum) {
+        let before = state.entries.get(uid);
+        let mut entry = before.map(|noted| noted.entry.clone()).unwrap_or_default();
+        change(&mut entry);
+        let noted = Noted::new(uid, entry);
+        if state.written && before.is_some_and(|before| before.text == noted.text) {
             return;
         }
-        let text = format!("{{\"data\":{},\"checksum\":{checksum}}}", gojson::quoted(&data));
+        state.entries.insert(uid.to_owned(), noted);
+        let text = checkpoint(&state.entries);
         match self.files.write_atomic(&self.path, text.as_bytes(), 0o600) {
-            Ok(()) => state.written = Some(checksum),
-            Err(error) => tracing::error!(path = %self.path.display(), %error, "State of pods' resources not saved"),
+            Ok(()) => state.written = true,
+            Err(error) => {
+                state.written = false;
+                tracing::error!(path = %self.path.display(), %error, "State of pods' resources not saved");
+            }
         }
     }
 }
@@ -189,22 +211,31 @@ fn read(files: &Files, path: &std::path::Path) -> Result<State, String> {
         return Err(format!("checkpoint is corrupted: its checksum is {checksum}, not {}", file.checksum));
     }
     let data: Data = serde_json::from_str(&file.data).map_err(|e| e.to_string())?;
-    Ok(State { entries: data.entries, written: Some(checksum) })
+    let entries = data.entries.into_iter().map(|(uid, entry)| {
+        let noted = Noted::new(&uid, entry);
+        (uid, noted)
+    });
+    Ok(State { entries: entries.collect(), written: true })
 }
 
-/// As Go's encoder writes it: keys sorted, no entries at all if there are none.
-fn render(entries: &BTreeMap<String, Entry>) -> String {
+/// The whole file. As Go's encoder writes it: keys sorted, no entries at all if there are none.
+fn checkpoint(entries: &BTreeMap<String, Noted>) -> String {
     if entries.is_empty() {
-        return "{}".to_owned();
+        return format!("{{\"data\":\"{{}}\",\"checksum\":{}}}", checksum("{}"));
     }
+    let list = |each: fn(&Noted) -> &str| entries.values().map(each).collect::<Vec<_>>().join(",");
+    let data = format!("{{\"entries\":{{{}}}}}", list(|noted| &noted.text));
+    let quoted = list(|noted| &noted.quoted);
+    format!("{{\"data\":\"{{\\\"entries\\\":{{{quoted}}}}}\",\"checksum\":{}}}", checksum(&data))
+}
+
+/// One pod's share of the data.
+fn render(uid: &str, entry: &Entry) -> String {
     let show = |resources: &ResourceRequirements| gojson::render(resources, &schema::RESOURCE_REQUIREMENTS);
-    let pods = entries.iter().map(|(uid, entry)| {
-        let each = entry.container_resources.iter().map(|(name, r)| format!("{}:{}", gojson::quoted(name), show(r)));
-        let containers = each.collect::<Vec<_>>().join(",");
-        let of_pod = entry.pod_level_resources.as_ref().map_or_else(|| "null".to_owned(), show);
-        format!("{}:{{\"ContainerResources\":{{{containers}}},\"PodLevelResources\":{of_pod}}}", gojson::quoted(uid))
-    });
-    format!("{{\"entries\":{{{}}}}}", pods.collect::<Vec<_>>().join(","))
+    let each = entry.container_resources.iter().map(|(name, r)| format!("{}:{}", gojson::quoted(name), show(r)));
+    let containers = each.collect::<Vec<_>>().join(",");
+    let of_pod = entry.pod_level_resources.as_ref().map_or_else(|| "null".to_owned(), show);
+    format!("{}:{{\"ContainerResources\":{{{containers}}},\"PodLevelResources\":{of_pod}}}", gojson::quoted(uid))
 }
 
 /// 32-bit FNV-1a over Go's dump of a string.
