@@ -332,6 +332,41 @@ fn a_container_whose_pod_is_over_need_not_start(#[case] policy: &str, #[case] lo
     assert_eq!(judged(PLAIN, history).contains(&6), broken);
 }
 
+/// Where all are restarted, a container that was only made leaves no log behind, and an older one's may be gone, too.
+#[rstest]
+#[case(json!([{"action": "RestartAllContainers"}]), vec![])]
+#[case(json!([]), vec![5])]
+fn a_number_of_which_nothing_is_left(#[case] rules: Value, #[case] broken: Vec<u8>) {
+    let removed = |id: &str| What::Fact(Fact::ContainerRemoved { id: id.to_owned() });
+    let ruled = with(up_pod(), "/spec/containers", json!([{"name": "c", "restartPolicyRules": rules}]));
+    let history = then(vec![
+        (1, shown(ruled)),
+        (2, exited("a", 1)),
+        (2, created("b", "s", "c", 1)),
+        (3, removed("a")),
+        (3, removed("b")),
+        (4, created("d", "s", "c", 0)),
+    ]);
+    assert_eq!(judged(PLAIN, history), broken);
+}
+
+/// Why a container did not start before hides that it was removed with all others; its last state tells.
+#[rstest]
+#[case("RestartingAllContainers", vec![])]
+#[case("Error", vec![20])]
+fn an_end_that_went_with_a_restart_of_all(#[case] last: &str, #[case] broken: Vec<u8>) {
+    let mut back = waiting("RunContainerError");
+    back["containerID"] = json!("cri://a");
+    back["lastState"] = json!({"terminated": {"exitCode": 137, "reason": last}});
+    let history = then(vec![
+        (2, exited("a", 0)),
+        (2, shown(pod("u", "Running", json!([ended("a", 0)])))),
+        (3, shown(pod("u", "Running", json!([back])))),
+    ]);
+    let found = judged(PLAIN, history).into_iter().filter(|number| *number == 20);
+    assert_eq!(found.collect::<Vec<_>>(), broken);
+}
+
 /// Who waits for one container to end does not see what becomes of another.
 #[rstest]
 #[case::while_it_waits(40, 60, vec![])]

@@ -22,8 +22,15 @@ pub struct Overridden {
 /// A mapping or sequence that has begun.
 enum Open {
     /// Lines by key, and the key whose value comes next.
-    Mapping { path: String, lines: BTreeMap<String, usize>, key: Option<String> },
-    Sequence { path: String, next: usize },
+    Mapping {
+        path: String,
+        lines: BTreeMap<String, usize>,
+        key: Option<String>,
+    },
+    Sequence {
+        path: String,
+        next: usize,
+    },
 }
 
 impl Open {
