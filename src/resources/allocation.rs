@@ -218,11 +218,8 @@ fn read(files: &Files, path: &std::path::Path) -> Result<State, String> {
     Ok(State { entries: entries.collect(), written: true })
 }
 
-/// The whole file. As Go's encoder writes it: keys sorted, no entries at all if there are none.
+/// The whole file, which is only written with something in it. As Go's encoder writes it: keys sorted.
 fn checkpoint(entries: &BTreeMap<String, Noted>) -> String {
-    if entries.is_empty() {
-        return format!("{{\"data\":\"{{}}\",\"checksum\":{}}}", checksum("{}"));
-    }
     let list = |each: fn(&Noted) -> &str| entries.values().map(each).collect::<Vec<_>>().join(",");
     let data = format!("{{\"entries\":{{{}}}}}", list(|noted| &noted.text));
     let quoted = list(|noted| &noted.quoted);

@@ -64,8 +64,8 @@ fn read(files: &Files, path: &Path) -> io::Result<Vec<u8>> {
 fn is_manifest(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let starts = |word: &str| text.lines().any(|line| line.starts_with(word));
-    let nothing = !text.lines().any(|line| line.starts_with(char::is_alphabetic) && line.contains(':'));
-    nothing
+    let keyless = !text.lines().any(|line| line.starts_with(char::is_alphabetic) && line.contains(':'));
+    keyless
         || text.trim_start_matches('\u{feff}').trim_start().starts_with('{')
         || ["kind:", "apiVersion:", "metadata:", "spec:"].into_iter().any(starts) && !starts("steps:")
 }
