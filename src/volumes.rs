@@ -5,6 +5,7 @@
 pub mod downward;
 pub mod manager;
 pub mod memory;
+pub mod nfs;
 pub mod objects;
 pub mod ownership;
 pub mod paths;

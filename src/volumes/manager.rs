@@ -5,6 +5,7 @@
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use k8s_openapi::api::core::v1::{Pod, Volume};
 use tokio::time::Instant;
 use world::{World, files::FileKind};
@@ -13,7 +14,7 @@ use crate::{
     api::pod as api_pod,
     observer::EventKind,
     runtime::{Recorder, RuntimeSettings, naming},
-    volumes::{memory, setup, subpaths},
+    volumes::{memory, nfs, paths, setup, subpaths},
 };
 
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -29,9 +30,27 @@ pub enum VolumeError {
     /// Volumes were not ready in time; the text is upstream's.
     #[error("{0}")]
     NotReady(String),
+    /// Volumes are of a kind that nothing mounts; the text is upstream's.
+    #[error("{0}")]
+    Unknown(String),
     /// Something could not be taken down.
     #[error("{0}")]
     TearDown(String),
+}
+
+/// What upstream says of volumes that are not there.
+fn unready(missing: &[&Volume], unknown: &[&Volume], why: &str) -> String {
+    let names = |volumes: &mut dyn Iterator<Item = &&Volume>| {
+        let mut names: Vec<&str> = volumes.map(|volume| volume.name.as_str()).collect();
+        names.sort_unstable();
+        names.join(" ")
+    };
+    let unmounted = names(&mut missing.iter());
+    let unattached = names(&mut missing.iter().filter(|volume| paths::waits_for_attachment(volume)));
+    let unknown = names(&mut unknown.iter());
+    format!(
+        "unmounted volumes=[{unmounted}], unattached volumes=[{unattached}], failed to process volumes=[{unknown}]: {why}"
+    )
 }
 
 /// Volumes and directories of pods.
@@ -60,38 +79,55 @@ impl VolumeManager {
         Ok(())
     }
 
-    /// Makes every volume that a container mounts; retries what fails, for at most 2 m 3 s. Tells `FailedMount` events. Returns at once
-    /// when all are there.
+    /// Makes every volume that a container mounts, side by side; retries what fails, for at most 2 m 3 s. Tells `FailedMount` events.
+    /// Returns at once when all are there, and when one of them is of a kind that nothing mounts.
     pub async fn set_up(&self, pod: &Arc<Pod>) -> Result<(), VolumeError> {
-        let started = Instant::now();
-        let mut missing: Vec<&Volume> = api_pod::used_volumes(pod);
+        let deadline = Instant::now() + WAIT;
+        let used = api_pod::used_volumes(pod);
+        let (lost, mut missing): (Vec<&Volume>, Vec<&Volume>) = used.into_iter().partition(|v| paths::has_no_plugin(v));
         let mut retry = FIRST_RETRY;
         loop {
-            missing.retain(|volume| match setup::set_up(&self.world, &self.settings, pod, volume) {
-                Ok(()) => false,
-                Err(error) => {
-                    let message = format!("MountVolume.SetUp failed for volume {:?} : {error}", volume.name);
-                    tracing::error!(pod = naming::format_pod(pod), volume = volume.name, %error, "volume not set up");
-                    self.recorder.pod(pod, EventKind::Warning, crate::api::reasons::event::FAILED_MOUNT, message);
-                    true
-                }
-            });
+            let made = join_all(missing.iter().map(|volume| self.make(pod, volume, deadline))).await;
+            let mut made = made.into_iter();
+            missing.retain(|_| !made.next().unwrap_or(false));
+            if !lost.is_empty() {
+                let why: Vec<String> = lost.iter().map(|volume| setup::no_plugin(volume)).collect();
+                missing.extend(&lost);
+                return Err(VolumeError::Unknown(unready(&missing, &lost, &why.join("; "))));
+            }
             if missing.is_empty() {
                 return Ok(());
             }
-            let left = WAIT.saturating_sub(started.elapsed());
+            let left = deadline.saturating_duration_since(Instant::now());
             if left < retry {
                 tokio::time::sleep(left).await;
-                let mut names: Vec<&str> = missing.iter().map(|v| v.name.as_str()).collect();
-                names.sort_unstable();
-                return Err(VolumeError::NotReady(format!(
-                    "unmounted volumes=[{}], unattached volumes=[], failed to process volumes=[]: context deadline exceeded",
-                    names.join(" ")
-                )));
+                return Err(VolumeError::NotReady(unready(&missing, &[], "context deadline exceeded")));
             }
             tokio::time::sleep(retry).await;
             retry = (retry * 2).min(LAST_RETRY);
         }
+    }
+
+    /// Makes one volume, if that can be done before the deadline; whether it is there.
+    async fn make(&self, pod: &Arc<Pod>, volume: &Volume, deadline: Instant) -> bool {
+        if paths::waits_for_attachment(volume) {
+            return false;
+        }
+        let result = match &volume.nfs {
+            Some(source) => {
+                let dir = paths::volume_dir(&self.settings.root_dir, naming::uid(pod), paths::NFS, &volume.name);
+                match tokio::time::timeout_at(deadline, nfs::mount(&self.world, source, &dir)).await {
+                    Ok(result) => result,
+                    Err(_) => return false,
+                }
+            }
+            None => setup::set_up(&self.world, &self.settings, pod, volume),
+        };
+        let Err(error) = result else { return true };
+        let message = format!("MountVolume.SetUp failed for volume {:?} : {error}", volume.name);
+        tracing::error!(pod = naming::format_pod(pod), volume = volume.name, %error, "volume not set up");
+        self.recorder.pod(pod, EventKind::Warning, crate::api::reasons::event::FAILED_MOUNT, message);
+        false
     }
 
     /// Takes down every volume of the pod. Containers must have ended. Content of emptyDir and downwardAPI volumes goes; hostPath stays.
@@ -106,21 +142,19 @@ impl VolumeManager {
         // What shows parts of volumes elsewhere keeps them busy.
         subpaths::clean_up(&self.world, &pod).map_err(text)?;
         // The markers first: a half-removed volume must not look complete.
-        let markers = pod.join("plugins").join(crate::volumes::paths::EMPTY_DIR);
+        let markers = pod.join("plugins").join(paths::EMPTY_DIR);
         missing_is_fine(files.remove_dir_all(&markers))?;
-        for plugin in [
-            crate::volumes::paths::EMPTY_DIR,
-            crate::volumes::paths::DOWNWARD_API,
-            crate::volumes::paths::CONFIG_MAP,
-            crate::volumes::paths::SECRET,
-            crate::volumes::paths::PROJECTED,
-        ] {
+        for plugin in [paths::EMPTY_DIR, paths::DOWNWARD_API, paths::CONFIG_MAP, paths::SECRET, paths::PROJECTED] {
             let dir = pod.join("volumes").join(plugin);
             for entry in files.read_dir(&dir).unwrap_or_default() {
                 let path = dir.join(entry.name);
                 self.unmount_volume(&path).map_err(text)?;
                 missing_is_fine(files.remove_dir_all(&path))?;
             }
+        }
+        let dir = pod.join("volumes").join(paths::NFS);
+        for entry in files.read_dir(&dir).unwrap_or_default() {
+            nfs::unmount(&self.world, &dir.join(entry.name)).await.map_err(text)?;
         }
         Ok(())
     }

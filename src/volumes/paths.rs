@@ -38,6 +38,8 @@ pub const CONFIG_MAP: &str = "kubernetes.io~configmap";
 pub const SECRET: &str = "kubernetes.io~secret";
 /// Directory name of projected volumes.
 pub const PROJECTED: &str = "kubernetes.io~projected";
+/// Directory name of NFS volumes.
+pub const NFS: &str = "kubernetes.io~nfs";
 
 /// Where the volume is.
 pub fn place(root: &Path, uid: &str, volume: &Volume) -> Place {
@@ -53,12 +55,27 @@ pub fn place(root: &Path, uid: &str, volume: &Volume) -> Place {
     if let Some(plugin) = super::objects::plugin(volume) {
         return Place::Directory { path: volume_dir(root, uid, plugin, &volume.name), read_only: true };
     }
+    if let Some(nfs) = &volume.nfs {
+        let path = volume_dir(root, uid, NFS, &volume.name);
+        return Place::Directory { path, read_only: nfs.read_only == Some(true) };
+    }
     if volume.image.is_some() { Place::Image } else { Place::Unsupported }
 }
 
 /// A volume without any source is an emptyDir by defaulting.
 pub fn is_sourceless(volume: &Volume) -> bool {
     *volume == Volume { name: volume.name.clone(), ..Volume::default() }
+}
+
+/// What has to be attached to the node before it can be mounted. Nobody tells a standalone kubelet that it is, so it never is.
+pub fn waits_for_attachment(volume: &Volume) -> bool {
+    volume.iscsi.is_some() || volume.fc.is_some()
+}
+
+/// Whether no plugin mounts this kind, and none is asked to.
+pub fn has_no_plugin(volume: &Volume) -> bool {
+    let odd = volume.projected.is_some() || volume.git_repo.is_some() || waits_for_attachment(volume);
+    place(Path::new("/"), "", volume) == Place::Unsupported && !odd
 }
 
 /// The path without `.` and `..`, by text alone.

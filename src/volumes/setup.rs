@@ -57,7 +57,12 @@ pub fn set_up(world: &World, settings: &RuntimeSettings, pod: &Pod, volume: &Vol
                     `GitRepoVolumeDriver`"
             .to_owned());
     }
-    Err(format!("failed to get Plugin from volumeSpec for volume {:?} err=no volume plugin matched", volume.name))
+    Err(no_plugin(volume))
+}
+
+/// What is said of a kind of volume that nothing mounts.
+pub fn no_plugin(volume: &Volume) -> String {
+    format!("failed to get Plugin from volumeSpec for volume {:?} err=no volume plugin matched", volume.name)
 }
 
 fn fs_group(pod: &Pod) -> Option<i64> {

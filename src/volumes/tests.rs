@@ -193,6 +193,54 @@ async fn a_volume_that_cannot_be_made_is_retried_and_then_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kind_that_nothing_mounts_is_told_at_once_and_the_others_are_made() {
+    let bench = bench();
+    let volumes = json!([{"name": "v", "emptyDir": {}}, {"name": "r", "rbd": {"image": "i", "monitors": ["m"]}}]);
+    let error = bench.volumes.set_up(&pod(volumes, None)).await.unwrap_err();
+    assert_eq!(
+        error,
+        VolumeError::Unknown(
+            "unmounted volumes=[r], unattached volumes=[], failed to process volumes=[r]: \
+             failed to get Plugin from volumeSpec for volume \"r\" err=no volume plugin matched"
+                .to_owned()
+        )
+    );
+    assert!(bench.events.0.lock().unwrap().is_empty());
+    assert!(bench.world.world.files.exists(Path::new("/var/lib/kubelet/pods/u/volumes/kubernetes.io~empty-dir/v")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_attaches_is_waited_for() {
+    let bench = bench();
+    let pod = pod(
+        json!([{"name": "b", "fc": {"wwids": ["w"]}}, {"name": "a", "iscsi": {"iqn": "iqn.x", "lun": 0, "targetPortal": "p"}}]),
+        None,
+    );
+    let begun = tokio::time::Instant::now();
+    let error = bench.volumes.set_up(&pod).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "unmounted volumes=[a b], unattached volumes=[a b], failed to process volumes=[]: context deadline exceeded"
+    );
+    assert_eq!(begun.elapsed(), Duration::from_secs(123));
+    assert!(bench.events.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mount_that_hangs_holds_up_no_other_volume() {
+    let bench = bench();
+    bench.world.programs.register("/bin/mount", |_| std::future::pending());
+    let pod = pod(json!([{"name": "n", "nfs": {"server": "s", "path": "/p"}}, {"name": "v", "emptyDir": {}}]), None);
+    let error = bench.volumes.set_up(&pod).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "unmounted volumes=[n], unattached volumes=[], failed to process volumes=[]: context deadline exceeded"
+    );
+    bench.volumes.tear_down("u").await.unwrap();
+    bench.volumes.remove_pod_dir("u").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_volume_that_nobody_mounts_is_left_alone() {
     let bench = bench();
     let mut pod =

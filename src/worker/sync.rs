@@ -20,6 +20,7 @@ use crate::{
         Inputs,
         compute::{self, DEADLINE_EXCEEDED, DEADLINE_MESSAGE},
     },
+    volumes::VolumeError,
 };
 
 /// What came of a step.
@@ -115,8 +116,13 @@ pub(super) async fn sync(workers: &Workers, pod: &Arc<Pod>, synced: Stamp, termi
         return Outcome::Failed(None);
     }
     if let Err(error) = parts.volumes.set_up(pod).await {
-        let message = format!("Unable to attach or mount volumes: {error}");
-        recorder.pod(pod, EventKind::Warning, event::FAILED_MOUNT, message);
+        let named = format!("{}/{}", api_pod::namespace(pod), api_pod::name(pod));
+        tracing::error!(pod = named, %error, "Unable to attach or mount volumes for pod; skipping pod");
+        // Upstream tells no event when time ran out: each volume has told its own.
+        if !matches!(error, VolumeError::NotReady(_)) {
+            let message = format!("Unable to attach or mount volumes: {error}");
+            recorder.pod(pod, EventKind::Warning, event::FAILED_MOUNT, message);
+        }
         return Outcome::Failed(None);
     }
     parts.prober.add_pod(pod);
