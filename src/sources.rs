@@ -16,6 +16,7 @@ use world::{Tasks, World};
 
 use crate::{config::KubeletConfig, runtime::Recorder};
 
+mod batch;
 mod claims;
 mod file;
 mod http;

@@ -23,9 +23,10 @@ use crate::{
     config::load::go_reason,
     sources::{
         SourceSettings,
+        batch::{self, Bytes},
         claims::{Claims, Edit},
         merge::Merger,
-        parse,
+        parse::{self, Manifest},
     },
 };
 
@@ -36,11 +37,32 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The longest wait between attempts to watch after other failures.
 const LAST_RETRY: Duration = Duration::from_secs(20);
 
+/// This much text, or these files, are read before they are decoded: what is decoded at once is bounded.
+const BATCH: usize = 8 << 20;
+/// See [`BATCH`].
+const BATCH_FILES: usize = 1024;
+
 /// A file as last read: an unchanged one is not decoded again.
 struct Known {
     bytes: Vec<u8>,
     pod: Arc<Pod>,
 }
+
+/// What reading a file brought.
+enum Read {
+    /// What is known already.
+    Known(Arc<Pod>),
+    /// Bytes that have not been seen.
+    New(Vec<u8>),
+}
+
+/// Why an entry of the directory is no manifest, as it is logged.
+struct Refused {
+    what: &'static str,
+    error: Option<String>,
+}
+
+const UNREADABLE: &str = "Could not process manifest file";
 
 /// What a full listing found.
 enum Listing {
@@ -156,10 +178,7 @@ impl FileSource {
             Ok(facts) if facts.kind == FileKind::Directory => match self.files.read_dir(&path) {
                 Ok(entries) => {
                     let names = entries.into_iter().map(|entry| entry.name).filter(|name| !name.starts_with('.'));
-                    let paths: Vec<PathBuf> = names.map(|name| path.join(name)).collect();
-                    Listing::Pods(
-                        paths.into_iter().filter_map(|path| Some((path.clone(), self.entry(&path)?))).collect(),
-                    )
+                    Listing::Pods(self.entries(names.map(|name| path.join(name)).collect()))
                 }
                 Err(error) => {
                     tracing::error!(path = %path.display(), err = go_reason(&error), "Unable to read config path");
@@ -180,41 +199,100 @@ impl FileSource {
         }
     }
 
-    /// One entry of the directory, if it is a manifest.
-    fn entry(&mut self, path: &Path) -> Option<Arc<Pod>> {
-        match self.files.metadata(path) {
-            Err(error) => tracing::error!(path = %path.display(), err = go_reason(&error), "Failed to get metadata"),
-            Ok(facts) if facts.kind == FileKind::Directory => {
-                tracing::error!(path = %path.display(), "Provided manifest path is a directory, not recursing into manifest path");
+    /// The entries of the directory that are manifests.
+    fn entries(&mut self, paths: Vec<PathBuf>) -> BTreeMap<PathBuf, Arc<Pod>> {
+        let mut pods = BTreeMap::new();
+        let mut paths = paths.into_iter().peekable();
+        while paths.peek().is_some() {
+            // What is said of the files is said in their order, whichever step finds it.
+            let mut said: Vec<(PathBuf, Option<Refused>)> = Vec::new();
+            let mut new: Vec<Bytes> = Vec::new();
+            let mut size = 0;
+            while size < BATCH
+                && new.len() < BATCH_FILES
+                && let Some(path) = paths.next()
+            {
+                let refused = match self.entry(&path) {
+                    Ok(Read::Known(pod)) => {
+                        pods.insert(path, pod);
+                        continue;
+                    }
+                    Ok(Read::New(bytes)) => {
+                        size += bytes.len();
+                        new.push(Bytes { path: path.clone(), bytes });
+                        None
+                    }
+                    Err(refused) => Some(refused),
+                };
+                said.push((path, refused));
             }
-            Ok(facts) if facts.kind != FileKind::File => {
-                tracing::error!(path = %path.display(), "Manifest path is not a regular file");
+            let results = batch::manifests(&new, &self.node_name, self.local_objects);
+            let mut results = new.into_iter().zip(results);
+            for (path, refused) in said {
+                let refused = match refused {
+                    Some(refused) => Some(refused),
+                    None => results.next().and_then(|(file, result)| match result {
+                        Ok(manifest) => {
+                            pods.insert(path.clone(), self.keep(file, manifest));
+                            None
+                        }
+                        Err(error) => Some(Refused { what: UNREADABLE, error: Some(error) }),
+                    }),
+                };
+                match refused {
+                    Some(Refused { what, error: Some(error) }) => {
+                        tracing::error!(path = %path.display(), err = error, "{what}");
+                    }
+                    Some(Refused { what, error: None }) => tracing::error!(path = %path.display(), "{what}"),
+                    None => {}
+                }
             }
-            Ok(_) => match self.read(path) {
-                Ok(pod) => return Some(pod),
-                Err(error) => tracing::error!(path = %path.display(), err = error, "Could not process manifest file"),
-            },
         }
-        None
+        pods
     }
 
-    fn read(&mut self, path: &Path) -> Result<Arc<Pod>, String> {
+    /// One entry of the directory: what is known of it, or its bytes.
+    fn entry(&self, path: &Path) -> Result<Read, Refused> {
+        let refused = |what, error| Err(Refused { what, error });
+        match self.files.metadata(path) {
+            Err(error) => refused("Failed to get metadata", Some(go_reason(&error))),
+            Ok(facts) if facts.kind == FileKind::Directory => {
+                refused("Provided manifest path is a directory, not recursing into manifest path", None)
+            }
+            Ok(facts) if facts.kind != FileKind::File => refused("Manifest path is not a regular file", None),
+            Ok(_) => self.bytes(path).or_else(|error| refused(UNREADABLE, Some(error))),
+        }
+    }
+
+    /// What is known of a file, or its bytes if they are new.
+    fn bytes(&self, path: &Path) -> Result<Read, String> {
         let bytes = self.files.read(path, LIMIT).map_err(|error| match error.kind() {
             io::ErrorKind::FileTooLarge => format!("{}: file is larger than {LIMIT} bytes", path.display()),
             _ => format!("open {}: {}", path.display(), go_reason(&error)),
         })?;
-        if let Some(known) = self.known.get(path)
-            && known.bytes == bytes
-        {
-            return Ok(known.pod.clone());
+        match self.known.get(path) {
+            Some(known) if known.bytes == bytes => Ok(Read::Known(known.pod.clone())),
+            _ => Ok(Read::New(bytes)),
         }
-        let shown = path.display().to_string();
-        let (pod, remarks) = parse::manifest(&bytes, &shown, &self.node_name, self.local_objects)?;
+    }
+
+    fn read(&mut self, path: &Path) -> Result<Arc<Pod>, String> {
+        let bytes = match self.bytes(path)? {
+            Read::Known(pod) => return Ok(pod),
+            Read::New(bytes) => bytes,
+        };
+        let manifest = parse::manifest(&bytes, &path.display().to_string(), &self.node_name, self.local_objects)?;
+        Ok(self.keep(Bytes { path: path.to_owned(), bytes }, manifest))
+    }
+
+    /// Tells what is odd about a manifest, and remembers it.
+    fn keep(&mut self, file: Bytes, manifest: Manifest) -> Arc<Pod> {
+        let Manifest { pod, remarks } = manifest;
         for remark in remarks {
-            tracing::warn!(path = shown, "{remark}");
+            tracing::warn!(path = %file.path.display(), "{remark}");
         }
-        self.known.insert(path.to_owned(), Known { bytes, pod: pod.clone() });
-        Ok(pod)
+        self.known.insert(file.path, Known { bytes: file.bytes, pod: pod.clone() });
+        pod
     }
 
     async fn changed(&mut self, change: &Change) {

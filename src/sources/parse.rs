@@ -6,12 +6,20 @@ use k8s_openapi::api::core::v1::Pod;
 
 use crate::api::{decode, identity::Source, references, static_pod};
 
+/// What a manifest says.
+pub struct Manifest {
+    /// Its pod.
+    pub pod: Arc<Pod>,
+    /// What is wrong in it without stopping it.
+    pub remarks: Vec<String>,
+}
+
 /// Reads the manifest of a file: its pod, and what is wrong in it without stopping it, fields that nobody knows, with the nearest known
 /// name. The error is what upstream logs about it. `local` is whether ConfigMaps and Secrets lie on this node.
-pub fn manifest(bytes: &[u8], path: &str, node_name: &str, local: bool) -> Result<(Arc<Pod>, Vec<String>), String> {
+pub fn manifest(bytes: &[u8], path: &str, node_name: &str, local: bool) -> Result<Manifest, String> {
     let (pod, unknown) = decode::manifest_and_unknown(bytes)
         .map_err(|error| format!("{path}: couldn't parse as pod({error}), please check config file"))?;
-    Ok((accept(pod, Source::File(path), node_name, local)?, remarks(unknown)))
+    Ok(Manifest { pod: accept(pod, Source::File(path), node_name, local)?, remarks: remarks(unknown) })
 }
 
 /// Gives a decoded pod its identity and checks it.
@@ -57,14 +65,14 @@ mod tests {
     #[case("apiVersion: v1\nkind: ConfigMap\n", "/m/a.yaml: couldn't parse as pod(invalid pod: ")]
     #[case("apiVersion: v1\nkind: Pod\n", "invalid pod: name is needed for the pod")]
     fn refused(#[case] text: &str, #[case] start: &str) {
-        let error = manifest(text.as_bytes(), "/m/a.yaml", "node1", false).unwrap_err();
+        let error = manifest(text.as_bytes(), "/m/a.yaml", "node1", false).err().unwrap();
         assert!(error.starts_with(start), "{error}");
     }
 
     #[test]
     fn unknown_fields_are_told_with_a_suggestion() {
         let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  xyzzy: 1\n  containers: [{name: c, image: i, imagePullpolicy: Never}]\n";
-        let (_, mut all) = manifest(text.as_bytes(), "/m/a.yaml", "node1", false).unwrap();
+        let mut all = manifest(text.as_bytes(), "/m/a.yaml", "node1", false).ok().unwrap().remarks;
         all.sort();
         assert_eq!(
             all,
