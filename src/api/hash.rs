@@ -4,7 +4,11 @@ use crate::api::gojson;
 
 /// 32-bit FNV-1a.
 pub fn fnv1a_32(data: &[u8]) -> u32 {
-    data.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    more_fnv1a_32(0x811c_9dc5, data)
+}
+
+fn more_fnv1a_32(hash: u32, data: &[u8]) -> u32 {
+    data.iter().fold(hash, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 /// 128-bit FNV-1a, in the parameters of the FNV draft that Go uses too.
@@ -19,8 +23,14 @@ pub fn fnv1a_128(data: &[u8]) -> u128 {
 /// `HashContainer`): FNV-1a over Go's dump of the bytes of `{"image":…,"name":…}`.
 pub fn container_hash(name: &str, image: &str) -> u32 {
     let json = format!("{{\"image\":{},\"name\":{}}}", gojson::quoted(image), gojson::quoted(name));
-    let bytes: Vec<String> = json.bytes().map(|byte| byte.to_string()).collect();
-    fnv1a_32(format!("([]uint8)[{}]", bytes.join(" ")).as_bytes())
+    let mut hash = fnv1a_32(b"([]uint8)[");
+    for (at, byte) in json.bytes().enumerate() {
+        let shown = [b' ', b'0' + byte / 100, b'0' + byte / 10 % 10, b'0' + byte % 10];
+        let digits = 1 + usize::from(byte < 100) + usize::from(byte < 10);
+        hash = more_fnv1a_32(hash, &shown[..usize::from(at > 0)]);
+        hash = more_fnv1a_32(hash, &shown[digits..]);
+    }
+    more_fnv1a_32(hash, b"]")
 }
 
 /// [`container_hash`] as the annotation holds it: lower-case hex without leading zeros.
