@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod meaning;
+mod volumes;
 
 /// What a finding means for the pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -189,6 +190,8 @@ fn one(out: &mut Vec<Finding>, mut pod: Pod, raw: &Value, at: &str) {
         needs.push(Finding::new(Weight::NeedsApiServer, "spec", text));
     }
     out.extend(needs);
+    let more = volumes::never_made(&pod, out);
+    out.extend(more);
     out.extend(meaning::ignored(raw));
     for finding in out.iter_mut().skip(first) {
         finding.path.insert_str(0, at);

@@ -86,6 +86,35 @@ fn nothing_is_said_of_a_good_pod(#[case] more: &str) {
     assert_eq!(said(&pod("name: a", more)), Vec::<String>::new());
 }
 
+#[rstest]
+#[case(
+    "projected: {sources: [{downwardAPI: {}}]}",
+    "needs an API server: spec.volumes[1].projected: a pod that mounts it never starts: "
+)]
+#[case(
+    "iscsi: {iqn: 'iqn.2001-04.com.example:d', lun: 0, targetPortal: p}",
+    "needs an API server: spec.volumes[1].iscsi: "
+)]
+#[case("fc: {wwids: [w]}", "needs an API server: spec.volumes[1].fc: ")]
+#[case(
+    "gitRepo: {repository: r}",
+    "refused: spec.volumes[1].gitRepo: a pod that mounts it never starts: the plugin for it is disabled"
+)]
+#[case(
+    "rbd: {image: i, monitors: [m]}",
+    "refused: spec.volumes[1].rbd: a pod that mounts it never starts: there is no plugin"
+)]
+#[case(
+    "projected: {sources: [{secret: {name: s}}]}",
+    "needs an API server: spec.volumes[1].projected.sources[0].secret.name: "
+)]
+fn volumes_that_never_come_about_are_told_where_they_are_mounted(#[case] source: &str, #[case] want: &str) {
+    let volumes = format!(", volumes: [{{name: u, hostPath: {{path: /p}}}}, {{name: v, {source}}}]");
+    let mounted = pod("name: a", &volumes).replace("image: i}", "image: i, volumeMounts: [{name: v, mountPath: /v}]}");
+    let said = said(&mounted);
+    assert!(said.len() == 1 && said[0].starts_with(want), "{said:?}");
+}
+
 #[test]
 fn what_is_dropped_refers_to_nothing() {
     let said = said(&pod("name: a", ", volumens: [{name: v, configMap: {name: m}}]"));
