@@ -151,6 +151,7 @@ impl Kubelet {
             network: gate.network(),
             sync_frequency: config.sync_frequency,
             ready_to_start: config.feature_gates.enabled("PodReadyToStartContainersCondition"),
+            ipv6_first: settings.ipv6_first(),
             world: world.clone(),
         };
         let workers = Workers::new(parts, sources.clone(), wake.clone(), tasks);

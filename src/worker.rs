@@ -58,6 +58,8 @@ pub struct Parts {
     pub sync_frequency: Duration,
     /// The feature gate `PodReadyToStartContainersCondition`.
     pub ready_to_start: bool,
+    /// Whether a pod's IPv6 address comes first.
+    pub ipv6_first: bool,
 }
 
 struct Slot {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use world::machine::Facts;
 
-use super::{Allocatable, ReservationError};
+use super::{Allocatable, ReservationError, addresses};
 use crate::{
     config::{CgroupDriver, KubeletConfig},
     images::verification::Verification,
@@ -22,6 +22,10 @@ pub fn runtime_settings(
 ) -> Result<RuntimeSettings, ReservationError> {
     let allocatable = Allocatable::of(config, &facts, None)?;
     let (crash_loop_initial, crash_loop_max) = crash_loop(config);
+    let node_addresses = addresses(config, &facts).unwrap_or_else(|error| {
+        tracing::error!(err = %error, "Failed to set some node status fields");
+        Vec::new()
+    });
     Ok(RuntimeSettings {
         root_dir: config.root_dir.clone(),
         pod_logs_dir: config.pod_logs_dir.clone(),
@@ -64,6 +68,8 @@ pub fn runtime_settings(
         allocatable_milli_cpu: allocatable.milli_cpu,
         allocatable_memory: allocatable.memory,
         local_objects: config.local_objects.clone(),
+        node_ips: config.node_ips.clone(),
+        node_addresses,
         ..RuntimeSettings::new(&config.node_name, facts)
     })
 }

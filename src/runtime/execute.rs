@@ -229,7 +229,7 @@ impl RuntimeManager {
             }
             ips.push(ip.clone());
         }
-        let v6_first = self.settings.facts.addresses.first().is_some_and(std::net::IpAddr::is_ipv6);
+        let v6_first = self.settings.ipv6_first();
         ips.sort_by_key(|ip| ip.contains(':') != v6_first);
         one_per_family(ips)
     }

@@ -1,6 +1,6 @@
 //! The values of the configuration that the runtime half reads, as plain data. Not where they come from: that is `config`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use world::machine::Facts;
 
@@ -117,6 +117,10 @@ pub struct RuntimeSettings {
     pub user_namespace_ids: u32,
     /// Facts about the node.
     pub facts: Facts,
+    /// `--node-ip`: what it names, for name servers and the family that comes first.
+    pub node_ips: Vec<IpAddr>,
+    /// The node's own addresses, as pods are told them; none if it has none that counts.
+    pub node_addresses: Vec<IpAddr>,
     /// Node allocatable CPU in thousandths, for limits that a pod does not set. 0 takes the machine's.
     pub allocatable_milli_cpu: i64,
     /// Node allocatable memory in bytes. 0 takes the machine's.
@@ -151,11 +155,18 @@ impl RuntimeSettings {
             gc: ContainerGcPolicy::default(),
             images: ImageSettings::default(),
             user_namespace_ids: crate::runtime::userns::STEP,
+            node_ips: Vec::new(),
+            node_addresses: facts.addresses.first().copied().into_iter().collect(),
             facts,
             allocatable_milli_cpu: 0,
             allocatable_memory: 0,
             local_objects: None,
         }
+    }
+
+    /// Whether the IPv6 address of a pod comes before that of IPv4.
+    pub fn ipv6_first(&self) -> bool {
+        self.node_ips.first().is_some_and(IpAddr::is_ipv6)
     }
 
     /// Node allocatable CPU in thousandths.

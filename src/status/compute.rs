@@ -42,6 +42,8 @@ pub struct Inputs<'a> {
     pub now: Timestamp,
     /// The feature gate `PodReadyToStartContainersCondition`.
     pub ready_to_start: bool,
+    /// Whether the pod's IPv6 address comes first.
+    pub ipv6_first: bool,
     /// How far a resize has come.
     pub resizes: Vec<PodCondition>,
 }
@@ -99,7 +101,7 @@ pub fn status(inputs: &Inputs<'_>) -> PodStatus {
     };
     inputs.probes.update_pod_status(pod, &mut shown);
     let list = conditions_of(inputs, &shown, &new_phase);
-    let ips = pod_ips(&observed.ips, old);
+    let ips = pod_ips(&observed.ips, old, inputs.ipv6_first);
     PodStatus {
         reason,
         message,
@@ -172,11 +174,11 @@ fn all_restarting(pod: &Pod, observed: &ObservedPod, old: &PodStatus) -> bool {
     !restart_all(pod, spec, observed).is_empty() || (begun && missing)
 }
 
-/// The pod's addresses: one of each family, IPv4 first, in canonical form; those shown before when there are none now.
-fn pod_ips(observed: &[String], old: &PodStatus) -> Vec<String> {
+/// The pod's addresses: one of each family, the node's own first, in canonical form; those shown before when there are none now.
+fn pod_ips(observed: &[String], old: &PodStatus, ipv6_first: bool) -> Vec<String> {
     let parsed: Vec<IpAddr> = observed.iter().filter_map(|ip| ip.parse().ok()).collect();
     let first = |v6: bool| parsed.iter().find(|ip| ip.is_ipv6() == v6).map(ToString::to_string);
-    let found: Vec<String> = [first(false), first(true)].into_iter().flatten().collect();
+    let found: Vec<String> = [first(ipv6_first), first(!ipv6_first)].into_iter().flatten().collect();
     if found.is_empty() { old.pod_ips.iter().flatten().map(|ip| ip.ip.clone()).collect() } else { found }
 }
 
@@ -218,6 +220,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn addresses_of_the_nodes_family_come_first() {
+        let observed = ["10.0.0.1", "2001:0db8::0001", "10.0.0.2"].map(str::to_owned);
+        let old = PodStatus::default();
+        assert_eq!(pod_ips(&observed, &old, false), ["10.0.0.1", "2001:db8::1"]);
+        assert_eq!(pod_ips(&observed, &old, true), ["2001:db8::1", "10.0.0.1"]);
+    }
+
     /// A rule that restarts all: told from the exit on, shown while containers are missing, over when all are back.
     #[test]
     fn a_restart_of_all_containers_is_told() {
@@ -237,6 +247,7 @@ mod tests {
                 probes: &NoProbes,
                 now,
                 ready_to_start: true,
+                ipv6_first: false,
                 resizes: Vec::new(),
             };
             let status = status(&inputs);

@@ -52,6 +52,7 @@ impl Workers {
             probes: &*parts.prober,
             now: parts.world.clock.now(),
             ready_to_start: parts.ready_to_start,
+            ipv6_first: parts.ipv6_first,
             resizes: parts.status.resizes().conditions(api_pod::uid(pod)),
         })
     }

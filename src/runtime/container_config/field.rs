@@ -12,15 +12,18 @@ use crate::{
 
 /// The value of a `fieldPath` in an environment variable.
 pub fn env_field(pod: &Pod, path: &str, pod_ips: &[String], settings: &RuntimeSettings) -> Result<String, String> {
-    let node_ips = || settings.facts.addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let node_ips = || match settings.node_addresses.as_slice() {
+        [] => Err("host IP unknown; known addresses: []".to_owned()),
+        all => Ok(all.iter().map(ToString::to_string).collect::<Vec<_>>()),
+    };
     Ok(match path {
         "spec.nodeName" | "spec.host" => {
             let spec = api_pod::spec(pod);
             spec.node_name.clone().filter(|n| !n.is_empty()).unwrap_or_else(|| settings.node_name.clone())
         }
         "spec.serviceAccountName" => api_pod::spec(pod).service_account_name.clone().unwrap_or_default(),
-        "status.hostIP" => node_ips().into_iter().next().unwrap_or_default(),
-        "status.hostIPs" => one_per_family(node_ips()).join(","),
+        "status.hostIP" => node_ips()?.into_iter().next().unwrap_or_default(),
+        "status.hostIPs" => one_per_family(node_ips()?).join(","),
         "status.podIP" => pod_ips.first().cloned().unwrap_or_default(),
         "status.podIPs" => pod_ips.join(","),
         _ => metadata_field(pod, path)?,

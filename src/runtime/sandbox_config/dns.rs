@@ -2,6 +2,8 @@
 //!
 //! As kubelet 1.36, except that options keep their order (upstream's is a map's).
 
+use std::net::IpAddr;
+
 use cri_proto::v1;
 use k8s_openapi::api::core::v1::Pod;
 
@@ -137,9 +139,12 @@ fn cluster_conf(pod: &Pod, settings: &RuntimeSettings, host: ResolvConf) -> Reso
 
 /// Where the node has no configuration: whoever answers on the pod's own address, and no domain.
 fn nobody(settings: &RuntimeSettings) -> ResolvConf {
-    let v6 = settings.facts.addresses.first().is_some_and(std::net::IpAddr::is_ipv6);
-    let server = if v6 { "::1" } else { "127.0.0.1" };
-    ResolvConf { servers: vec![server.to_owned()], searches: vec![".".to_owned()], options: Vec::new() }
+    let server = |ip: &IpAddr| if ip.is_ipv6() { "::1" } else { "127.0.0.1" };
+    let mut servers: Vec<String> = settings.node_ips.iter().map(|ip| server(ip).to_owned()).collect();
+    if servers.is_empty() {
+        servers.push("127.0.0.1".to_owned());
+    }
+    ResolvConf { servers, searches: vec![".".to_owned()], options: Vec::new() }
 }
 
 /// The first of each.
@@ -244,6 +249,20 @@ mod tests {
         let dns = pod_dns(&pod(policy, false), &settings, node).unwrap();
         assert_eq!(dns.config.servers, servers);
         assert_eq!(dns.config.searches, searches);
+    }
+
+    #[rstest]
+    #[case(&["::"], &["::1"])]
+    #[case(&["192.0.2.1", "2001:db8::1"], &["127.0.0.1", "::1"])]
+    fn whoever_answers_on_the_pods_own_address_of_the_nodes_families(
+        #[case] node_ips: &[&str],
+        #[case] servers: &[&str],
+    ) {
+        let mut settings = RuntimeSettings::new("n", Facts::simulated());
+        settings.resolv_conf = String::new();
+        settings.node_ips = node_ips.iter().map(|ip| ip.parse().unwrap()).collect();
+        let dns = pod_dns(&pod("Default", false), &settings, || Err("nobody reads it".to_owned())).unwrap();
+        assert_eq!(dns.config.servers, servers);
     }
 
     #[test]
