@@ -25,6 +25,8 @@ pub enum Weight {
     Refused,
     /// The pod does not run because something it names lives in an API server only.
     NeedsApiServer,
+    /// The pod is taken, and waits for ever.
+    NeverStarts,
     /// It runs as if this were not there.
     Ignored,
 }
@@ -35,6 +37,7 @@ impl Weight {
         match self {
             Self::Refused => "refused",
             Self::NeedsApiServer => "needs an API server",
+            Self::NeverStarts => "never starts",
             Self::Ignored => "ignored",
         }
     }

@@ -87,23 +87,11 @@ fn nothing_is_said_of_a_good_pod(#[case] more: &str) {
 }
 
 #[rstest]
-#[case(
-    "projected: {sources: [{downwardAPI: {}}]}",
-    "needs an API server: spec.volumes[1].projected: a pod that mounts it never starts: "
-)]
-#[case(
-    "iscsi: {iqn: 'iqn.2001-04.com.example:d', lun: 0, targetPortal: p}",
-    "needs an API server: spec.volumes[1].iscsi: "
-)]
-#[case("fc: {wwids: [w]}", "needs an API server: spec.volumes[1].fc: ")]
-#[case(
-    "gitRepo: {repository: r}",
-    "refused: spec.volumes[1].gitRepo: a pod that mounts it never starts: the plugin for it is disabled"
-)]
-#[case(
-    "rbd: {image: i, monitors: [m]}",
-    "refused: spec.volumes[1].rbd: a pod that mounts it never starts: there is no plugin"
-)]
+#[case("projected: {sources: [{downwardAPI: {}}]}", "never starts: spec.volumes[1].projected: ")]
+#[case("iscsi: {iqn: 'iqn.2001-04.com.example:d', lun: 0, targetPortal: p}", "never starts: spec.volumes[1].iscsi: ")]
+#[case("fc: {wwids: [w]}", "never starts: spec.volumes[1].fc: ")]
+#[case("gitRepo: {repository: r}", "never starts: spec.volumes[1].gitRepo: the plugin")]
+#[case("rbd: {image: i, monitors: [m]}", "never starts: spec.volumes[1].rbd: there is no plugin")]
 #[case(
     "projected: {sources: [{secret: {name: s}}]}",
     "needs an API server: spec.volumes[1].projected.sources[0].secret.name: "

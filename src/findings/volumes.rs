@@ -12,27 +12,23 @@ pub(super) fn never_made(of: &Pod, known: &[Finding]) -> Vec<Finding> {
     let used = pod::used_volumes(of);
     let mounted = |volume: &Volume| used.iter().any(|each| each.name == volume.name);
     let tell = |(index, volume): (usize, &Volume)| {
-        let (weight, why) = reason(volume)?;
+        let why = reason(volume)?;
         let path = format!("spec.volumes[{index}].{}", kind(volume)?);
         let said = known.iter().any(|finding| finding.path.starts_with(&path));
-        (mounted(volume) && !said)
-            .then(|| Finding::new(weight, path, format!("a pod that mounts it never starts: {why}")))
+        (mounted(volume) && !said).then(|| Finding::new(Weight::NeverStarts, path, why))
     };
     all.iter().enumerate().filter_map(tell).collect()
 }
 
-fn reason(volume: &Volume) -> Option<(Weight, &'static str)> {
+fn reason(volume: &Volume) -> Option<&'static str> {
     if volume.projected.is_some() {
-        Some((
-            Weight::NeedsApiServer,
-            "projected volumes are made with its help, unless --local-objects takes its place",
-        ))
+        Some("projected volumes are made with the help of an API server, unless --local-objects takes its place")
     } else if paths::waits_for_attachment(volume) {
-        Some((Weight::NeedsApiServer, "nobody else says that it is attached to the node"))
+        Some("only an API server says that it is attached to the node")
     } else if volume.git_repo.is_some() {
-        Some((Weight::Refused, "the plugin for it is disabled"))
+        Some("the plugin for this kind of volume is disabled")
     } else if paths::has_no_plugin(volume) {
-        Some((Weight::Refused, "there is no plugin for this kind of volume"))
+        Some("there is no plugin for this kind of volume")
     } else {
         None
     }
