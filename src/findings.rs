@@ -8,7 +8,7 @@ use crate::{
     api::{
         decode::{self, DecodeError, Overridden},
         identity::Source,
-        references,
+        labels, pod, references,
         static_pod::{self, RefusedError},
     },
     pods::admission,
@@ -193,6 +193,10 @@ fn one(out: &mut Vec<Finding>, mut pod: Pod, raw: &Value, at: &str) {
         needs.push(Finding::new(Weight::NeedsApiServer, "spec", text));
     }
     out.extend(needs);
+    if pod::annotations(&pod).contains_key(labels::CONFIG_MIRROR) {
+        let path = format!("metadata.annotations.{}", labels::CONFIG_MIRROR);
+        out.push(Finding::new(Weight::NeverStarts, path, "it is taken for the copy of another pod"));
+    }
     let more = volumes::never_made(&pod, out);
     out.extend(more);
     out.extend(meaning::ignored(raw));

@@ -19,6 +19,10 @@ fn pod(metadata: &str, spec: &str) -> String {
 #[case("", "refused: metadata.name: name is needed for the pod")]
 #[case("name: A", "refused: metadata.name: Invalid value: ")]
 #[case("name: a, generateName: b", "ignored: metadata.generateName: has no effect here: ")]
+#[case(
+    "name: a, annotations: {kubernetes.io/config.mirror: x}",
+    "never starts: metadata.annotations.kubernetes.io/config.mirror: "
+)]
 #[case("name: a, nam: b", "ignored: metadata.nam: unknown field: did you mean \"name\"?")]
 #[case(
     "name: a, labels: {kubernetes.io/os: plan9}",

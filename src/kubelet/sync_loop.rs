@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{RuntimeGate, resizes::Waiting};
 use crate::{
-    api::{pod as api_pod, reasons::event, sysctl},
+    api::{labels, pod as api_pod, reasons::event, sysctl},
     observer::{EventKind, Observer},
     pleg::{Pleg, PlegEvent, PlegEventKind},
     pods::{
@@ -100,7 +100,20 @@ impl SyncLoop {
         }
     }
 
-    async fn change(&mut self, change: PodChange) {
+    async fn change(&mut self, mut change: PodChange) {
+        // As upstream: the manifest says that it is only the copy of a pod, and there is no such pod.
+        change.pods.retain(|pod| {
+            let mirror = api_pod::annotations(pod).contains_key(labels::CONFIG_MIRROR);
+            if mirror {
+                let name = format!("{}/{}", api_pod::namespace(pod), api_pod::name(pod));
+                tracing::info!(
+                    mirrorPod = name,
+                    mirrorPodUID = api_pod::uid(pod),
+                    "Unable to find pod for mirror pod, skipping"
+                );
+            }
+            !mirror
+        });
         match change.op {
             Op::Add => {
                 let mut others = self.neighbours();

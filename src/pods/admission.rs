@@ -132,8 +132,11 @@ pub fn anywhere(pod: &Pod, allowed_sysctls: &[String]) -> Result<(), Rejection> 
     Ok(())
 }
 
-/// What of the node is not enough, and by how much: pods, milli-processors, bytes of memory, of disk, of huge pages. Resources that the
-/// node does not know are ignored, as a static pod's always are.
+/// Wherever it stands in a resource's name, that is no extended one.
+const OWN_NAMES: &str = "kubernetes.io/";
+
+/// What of the node is not enough, and by how much: pods, milli-processors, bytes of memory, of disk, of huge pages. Extended resources that
+/// the node does not have are ignored, as a static pod's always are; of huge pages and of Kubernetes' own names there are none then.
 fn missing_resources(pod: &Pod, others: &Neighbours, allocatable: &Allocatable) -> Vec<preemption::Missing> {
     let requests = neighbours::requests(pod);
     let mut missing = Vec::new();
@@ -151,7 +154,11 @@ fn missing_resources(pod: &Pod, others: &Neighbours, allocatable: &Allocatable) 
     ];
     let known = known.into_iter().filter_map(|(name, of)| Some((name.to_owned(), of?)));
     let pages = allocatable.huge_pages.iter().map(|(&kib, &bytes)| (huge_pages::resource(kib), bytes));
-    for (name, of) in known.chain(pages) {
+    let known: Vec<(String, i64)> = known.chain(pages).collect();
+    let absent = requests.keys().filter(|name| name.starts_with(huge_pages::PREFIX) || name.contains(OWN_NAMES));
+    let absent: Vec<_> =
+        absent.filter(|name| known.iter().all(|(other, _)| other != *name)).map(|name| (name.clone(), 0)).collect();
+    for (name, of) in known.into_iter().chain(absent) {
         let asked = requests.get(&name).copied().unwrap_or_default();
         let used = others.requested(&name);
         compare(name, asked, used, of);

@@ -1,9 +1,12 @@
 //! How a size of huge pages is written: as a resource, and as control groups have it. Pure.
 
+/// What resources of huge pages begin with.
+pub const PREFIX: &str = "hugepages-";
+
 /// `hugepages-2Mi`, `hugepages-1Gi`: as pods ask for pages of so many KiB.
 pub fn resource(kib: u64) -> String {
     let (number, unit) = scaled(kib);
-    format!("hugepages-{number}{unit}i")
+    format!("{PREFIX}{number}{unit}i")
 }
 
 /// `2MB`, `1GB`: as control groups and the runtime name pages of so many KiB.
