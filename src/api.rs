@@ -7,6 +7,7 @@ pub mod defaults;
 pub mod duration;
 pub mod expansion;
 pub mod gojson;
+pub mod group_version;
 pub mod hash;
 pub mod identity;
 pub mod image;

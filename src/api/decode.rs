@@ -6,9 +6,12 @@ mod json;
 mod time;
 mod yaml;
 
+use std::borrow::Cow;
+
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
+use crate::api::group_version::GroupVersion;
 use crate::api::{defaults, gojson, schema};
 
 pub use yaml::Overridden;
@@ -68,7 +71,10 @@ pub fn manifest(bytes: &[u8]) -> Result<Pod, DecodeError> {
 pub fn manifest_and_unknown(bytes: &[u8]) -> Result<(Pod, Vec<UnknownField>), DecodeError> {
     let value = yaml::document(bytes)?;
     match kind_in(&value, bytes)? {
-        Kind::Pod => Ok((pod(&value)?, check::unknown(&value, &schema::POD))),
+        Kind::Pod => {
+            let clean = check::clean(&value, &schema::POD, yaml::json_text(bytes).as_deref())?;
+            Ok((finish(clean)?, check::unknown(&value, &schema::POD)))
+        }
         Kind::PodList => Err(DecodeError::NotAPod("&core.PodList{}".to_owned())),
         Kind::Other(kind) => Err(DecodeError::NotAPod(format!("&core.{kind}{{}}"))),
     }
@@ -82,7 +88,7 @@ pub fn list(bytes: &[u8]) -> Result<Vec<Pod>, DecodeError> {
     let value = yaml::document(bytes)?;
     match kind_in(&value, bytes)? {
         Kind::PodList => {
-            let list = check::clean(&value, &schema::POD_LIST)?;
+            let list = check::clean(&value, &schema::POD_LIST, yaml::json_text(bytes).as_deref())?;
             let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
             items.into_iter().map(finish).collect()
         }
@@ -140,10 +146,6 @@ pub fn refused_at(bytes: &[u8]) -> Option<String> {
     }
 }
 
-fn pod(value: &Value) -> Result<Pod, DecodeError> {
-    finish(check::clean(value, &schema::POD)?)
-}
-
 /// Turns a checked value into the typed object and applies the conversions and defaults of decoding.
 fn finish(value: Value) -> Result<Pod, DecodeError> {
     let mut pod: Pod = serde_json::from_value(value).map_err(|error| DecodeError::Field(error.to_string()))?;
@@ -159,7 +161,7 @@ enum Kind {
 
 /// Finds the type by `apiVersion` and `kind`; the error texts are the scheme's, and quote the document as it came.
 fn kind_in(value: &Value, bytes: &[u8]) -> Result<Kind, DecodeError> {
-    let shown = || yaml::json_text(bytes).unwrap_or_else(|| gojson::plain(value));
+    let shown = || yaml::json_text(bytes).map_or_else(|| gojson::plain(value), Cow::into_owned);
     let text = |key: &str| match value.get(key) {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.clone()),
@@ -176,18 +178,21 @@ fn kind_in(value: &Value, bytes: &[u8]) -> Result<Kind, DecodeError> {
         )));
     }
     let (version, kind) = (text("apiVersion")?, text("kind")?);
+    let parts = GroupVersion::parse(&version).map_err(|error| DecodeError::Type(error.to_string()))?;
     if kind.is_empty() {
         return Err(DecodeError::Type(format!("Object 'Kind' is missing in '{}'", shown())));
     }
-    if version.is_empty() {
+    if parts.version.is_empty() {
         return Err(DecodeError::Type(format!("Object 'apiVersion' is missing in '{}'", shown())));
     }
-    match (version.as_str(), kind.as_str()) {
-        ("v1", "Pod") => Ok(Kind::Pod),
-        ("v1", "PodList") => Ok(Kind::PodList),
-        ("v1", other) if CORE_KINDS.contains(&other) => Ok(Kind::Other(other.to_owned())),
+    match (parts.group, parts.version, kind.as_str()) {
+        ("", "v1", "Pod") => Ok(Kind::Pod),
+        ("", "v1", "PodList") => Ok(Kind::PodList),
+        ("", "v1", other) if CORE_KINDS.contains(&other) => Ok(Kind::Other(other.to_owned())),
         _ => Err(DecodeError::Type(format!(
-            "no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/api/legacyscheme/scheme.go:30\""
+            "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+            gojson::go_quoted(&kind),
+            gojson::go_quoted(&parts.text())
         ))),
     }
 }

@@ -3,6 +3,7 @@
 
 mod container;
 mod resources;
+mod status;
 mod volume;
 
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
@@ -19,6 +20,9 @@ const OLD_INIT_ANNOTATIONS: [&str; 4] = [
 pub fn apply(pod: &mut Pod) {
     if let Some(annotations) = &mut pod.metadata.annotations {
         annotations.retain(|key, _| !OLD_INIT_ANNOTATIONS.contains(&key.as_str()));
+    }
+    if let Some(reported) = &mut pod.status {
+        status::apply(reported);
     }
     let spec = pod.spec.get_or_insert_with(PodSpec::default);
     convert(spec);

@@ -91,7 +91,7 @@ pub fn go_quoted(text: &str) -> String {
             c if c < ' ' || c == '\x7f' => {
                 let _ = write!(out, "\\x{:02x}", u32::from(c));
             }
-            c if c.is_control() || c.is_whitespace() || c.escape_debug().next() == Some('\\') => {
+            c if !prints(c) => {
                 let code = u32::from(c);
                 let _ = if code < 0x1_0000 { write!(out, "\\u{code:04x}") } else { write!(out, "\\U{code:08x}") };
             }
@@ -100,6 +100,12 @@ pub fn go_quoted(text: &str) -> String {
     }
     out.push('"');
     out
+}
+
+/// Whether Go takes a character for one that can be printed; of all spaces that is only the plain one.
+pub fn prints(c: char) -> bool {
+    matches!(c, ' ' | '"' | '\'' | '\\')
+        || !(c.is_control() || c.is_whitespace() || c.escape_debug().next() == Some('\\'))
 }
 
 fn to_value<T: Serialize>(object: &T) -> Value {
@@ -123,12 +129,17 @@ fn write_struct(out: &mut String, value: Option<&Value>, of: &'static Type) {
         first = false;
         write_string(out, field.name);
         out.push(':');
-        match (inner, field.omit) {
+        match (inner.filter(|inner| !(field.omit == Omit::Null && hollow(inner))), field.omit) {
             (None, Omit::Null) => out.push_str("null"),
             _ => write_shape(out, inner, &field.shape),
         }
     }
     out.push('}');
+}
+
+/// A list or map with nothing in it. Our types have no other for one that is not there.
+fn hollow(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
 /// The value of a key. Few of a type's fields are there: looking through those is faster than hashing the names of all.

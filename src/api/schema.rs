@@ -9,7 +9,7 @@ mod status;
 mod volume;
 
 pub use container::{CONTAINER, CONTAINER_PORT, LIFECYCLE_HANDLER, RESOURCE_REQUIREMENTS};
-pub use meta::OBJECT_META;
+pub use meta::{LABEL_SELECTOR, OBJECT_META, OWNER_REFERENCE};
 pub use pod::{POD, POD_LIST, POD_SPEC};
 pub use status::{CONTAINER_STATUS, POD_STATUS};
 

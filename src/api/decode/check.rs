@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{DecodeError, UnknownField, time};
+use super::{DecodeError, UnknownField, json, time};
 use crate::api::gojson;
 use crate::api::quantity::Quantity;
-use crate::api::schema::{Omit, Shape, Type};
+use crate::api::schema::{Field, Omit, Shape, Type};
 
 /// What Go calls a JSON value in type errors.
 pub(super) fn json_kind(value: &Value) -> &'static str {
@@ -24,8 +24,10 @@ pub(super) fn json_kind(value: &Value) -> &'static str {
 ///
 /// As in Go, a field of the wrong type is remembered and decoding goes on: the first one is reported, unless a value
 /// that reads itself (quantity, time) fails later, which stops decoding at once.
-pub(super) fn clean(value: &Value, of: &'static Type) -> Result<Value, DecodeError> {
-    let mut walk = Walk::default();
+///
+/// `text` is what the value was read from, if that was JSON: Go reads its numbers as they are spelt.
+pub(super) fn clean(value: &Value, of: &'static Type, text: Option<&str>) -> Result<Value, DecodeError> {
+    let mut walk = Walk { text, ..Walk::default() };
     let clean = walk.object(value, of)?;
     match walk.first {
         Some((text, _)) => Err(DecodeError::Field(text)),
@@ -44,7 +46,9 @@ pub(super) fn refused_at(value: &Value, of: &'static Type) -> Option<String> {
 }
 
 #[derive(Default)]
-struct Walk {
+struct Walk<'t> {
+    /// The whole text, if it is JSON.
+    text: Option<&'t str>,
     /// The fields on the way, with the index where one is a list.
     path: Vec<(&'static str, Option<usize>)>,
     /// How many struct fields deep, by the length of the path there, and the Go name of the embedded struct that holds it.
@@ -53,7 +57,7 @@ struct Walk {
     first: Option<(String, String)>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn object(&mut self, value: &Value, of: &'static Type) -> Result<Value, DecodeError> {
         let mut out = Map::new();
         let Some(map) = value.as_object() else { return Ok(Value::Object(out)) };
@@ -70,7 +74,7 @@ impl Walk {
             if embedded.is_some() {
                 self.embedded.pop();
             }
-            if let Some(read) = read.filter(|read| field.omit != Omit::Empty || !zero(read)) {
+            if let Some(read) = read.filter(|read| field.omit != Omit::Empty || nil_counts(of, field) || !zero(read)) {
                 out.insert(field.name.to_owned(), read);
             }
         }
@@ -87,7 +91,7 @@ impl Walk {
             Shape::IntOrString => {
                 self.own(|walk| walk.int(value, i64::from(i32::MIN)..=i64::from(i32::MAX), "int32", of))?
             }
-            Shape::Quantity => Some(quantity(value)?),
+            Shape::Quantity => Some(self.quantity(value, None)?),
             Shape::Time => self.time(value, of)?,
             Shape::Raw => Some(value.clone()),
             Shape::Struct(inner) if value.is_object() => Some(self.object(value, inner)?),
@@ -138,9 +142,13 @@ impl Walk {
                 Some(map) => {
                     let mut out = Map::new();
                     for (key, item) in map {
-                        out.insert(key.clone(), quantity(item)?);
+                        out.insert(key.clone(), self.quantity(item, Some(key))?);
                     }
                     Some(Value::Object(out))
+                }
+                // One list goes without a name of its own.
+                None if of.name == "NodeAllocatableResourceClaimStatus" => {
+                    self.wrong(value, "map[v1.ResourceName]resource.Quantity", of)
                 }
                 None => self.wrong(value, "v1.ResourceList", of),
             },
@@ -155,7 +163,16 @@ impl Walk {
         mut each: impl FnMut(&mut Self, &Value) -> Option<Value>,
     ) -> Option<Value> {
         match value.as_array() {
-            Some(items) => Some(Value::Array(items.iter().filter_map(|item| each(self, item)).collect())),
+            Some(items) => {
+                let mut list = Vec::with_capacity(items.len());
+                for (index, item) in items.iter().enumerate() {
+                    if let Some(last) = self.path.last_mut() {
+                        last.1 = Some(index);
+                    }
+                    list.extend(each(self, item));
+                }
+                Some(Value::Array(list))
+            }
             None => self.wrong(value, &format!("[]{go}"), of),
         }
     }
@@ -174,10 +191,33 @@ impl Walk {
         match value {
             Value::Number(number) => match number.as_i64().filter(|number| range.contains(number)) {
                 Some(number) => Some(Value::from(number)),
-                None => self.wrong_text(&format!("number {}", gojson::plain(value)), go, of),
+                None => match self.spelling(value, None) {
+                    Some("-0") => Some(Value::from(0)),
+                    spelt => {
+                        let spelt = spelt.map_or_else(|| gojson::plain(value), str::to_owned);
+                        self.wrong_text(&format!("number {spelt}"), go, of)
+                    }
+                },
             },
             _ => self.wrong(value, go, of),
         }
+    }
+
+    /// How a number with a fraction or an exponent stands in JSON; `key` is that of the map where the path ends.
+    fn spelling(&self, value: &Value, key: Option<&str>) -> Option<&str> {
+        let text = self.text.filter(|_| value.is_f64())?;
+        let path: Vec<_> = self.path.iter().copied().chain(key.map(|key| (key, None))).collect();
+        json::spelt(text, &path)
+    }
+
+    fn quantity(&self, value: &Value, key: Option<&str>) -> Result<Value, DecodeError> {
+        let text = match value {
+            Value::Null => "0".to_owned(),
+            Value::String(text) => text.trim().to_owned(),
+            other => self.spelling(other, key).map_or_else(|| gojson::plain(other), str::to_owned),
+        };
+        Quantity::parse(&text).map_err(|error| DecodeError::Field(error.to_string()))?;
+        Ok(Value::from(text))
     }
 
     fn time(&mut self, value: &Value, of: &'static Type) -> Result<Option<Value>, DecodeError> {
@@ -247,14 +287,16 @@ fn embedded(of: &Type, field: &str) -> Option<&'static str> {
     }
 }
 
-fn quantity(value: &Value) -> Result<Value, DecodeError> {
-    let text = match value {
-        Value::Null => "0".to_owned(),
-        Value::String(text) => text.trim().to_owned(),
-        other => gojson::plain(other),
-    };
-    Quantity::parse(&text).map_err(|error| DecodeError::Field(error.to_string()))?;
-    Ok(Value::from(text))
+/// Whether upstream tells an empty list or map in this field from none.
+fn nil_counts(of: &Type, field: &Field) -> bool {
+    matches!(
+        (of.name, field.name),
+        ("ResourceRequirements", "claims" | "limits" | "requests")
+            | ("EphemeralContainer", "ports" | "resizePolicy" | "restartPolicyRules")
+            | ("PodSecurityContext", "supplementalGroups")
+            | ("Capabilities", "add" | "drop")
+            | ("ObjectMeta", "ownerReferences" | "finalizers" | "managedFields")
+    )
 }
 
 fn zero(value: &Value) -> bool {

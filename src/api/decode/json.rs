@@ -1,4 +1,5 @@
-//! Where JSON breaks, in the words of Go's scanner. Only asked about text that is known to be broken; the reading itself is serde's.
+//! JSON as text: where it breaks, in the words of Go's scanner, and how a value is spelt. Only asked about what is odd; the reading itself
+//! is serde's.
 
 /// What Go says of the text; nothing if its scanner would let it pass.
 pub(super) fn complaint(text: &str) -> Option<String> {
@@ -13,6 +14,55 @@ pub(super) fn complaint(text: &str) -> Option<String> {
         Err(Broken::Deep) => Some("exceeded max depth".to_owned()),
         Err(Broken::At(found, context)) => Some(format!("invalid character {} {context}", quoted(found))),
     }
+}
+
+/// A value's own text: in sound JSON, under these keys, and of a list the item. Of one key twice the last counts.
+pub(super) fn spelt<'t>(text: &'t str, path: &[(&str, Option<usize>)]) -> Option<&'t str> {
+    let mut here = text;
+    for (name, index) in path {
+        here = under(here, name)?;
+        if let Some(index) = index {
+            here = item(here, *index)?;
+        }
+    }
+    let mut scan = Scan { rest: here, depth: 0 };
+    scan.peek()?;
+    let start = scan.rest;
+    scan.value().ok()?;
+    start.get(..start.len() - scan.rest.len())
+}
+
+fn under<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let mut scan = Scan { rest: text, depth: 0 };
+    let mut found = None;
+    let mut next = (scan.peek()? == '{').then_some('{');
+    while let Some('{' | ',') = next {
+        scan.skip();
+        scan.peek()?;
+        let start = scan.rest;
+        scan.string().ok()?;
+        let key: String = serde_json::from_str(start.get(..start.len() - scan.rest.len())?).ok()?;
+        scan.peek().filter(|c| *c == ':')?;
+        scan.skip();
+        if key == name {
+            found = Some(scan.rest);
+        }
+        scan.value().ok()?;
+        next = scan.peek();
+    }
+    found
+}
+
+fn item(text: &str, index: usize) -> Option<&str> {
+    let mut scan = Scan { rest: text, depth: 0 };
+    scan.peek().filter(|c| *c == '[')?;
+    scan.skip();
+    for _ in 0..index {
+        scan.value().ok()?;
+        scan.peek().filter(|c| *c == ',')?;
+        scan.skip();
+    }
+    Some(scan.rest)
 }
 
 const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
@@ -236,6 +286,17 @@ mod tests {
     #[case("{\"a\": [", "unexpected end of JSON input")]
     fn complaints(#[case] text: &str, #[case] says: &str) {
         assert_eq!(complaint(text).as_deref(), Some(says));
+    }
+
+    #[rstest]
+    #[case(&[("a", None)], Some("1.50"))]
+    #[case(&[("b", Some(1)), ("c", None)], Some("{\"d\": 1e3}"))]
+    #[case(&[("b", Some(1)), ("c", None), ("d", None)], Some("1e3"))]
+    #[case(&[("b", Some(2))], None)]
+    #[case(&[("x", None)], None)]
+    fn values_as_they_are_spelt(#[case] path: &[(&str, Option<usize>)], #[case] want: Option<&str>) {
+        let text = " {\"\\u0061\": 2, \"b\" : [ [], {\"c\": {\"d\": 1e3} }], \"a\": 1.50 }";
+        assert_eq!(spelt(text, path), want);
     }
 
     #[test]

@@ -102,6 +102,10 @@ fn only_the_first_document_counts() {
     "  nodeSelector: [a]\n",
     "json: cannot unmarshal array into Go struct field PodSpec.spec.nodeSelector of type map[string]string"
 )]
+#[case(
+    "status: {nodeAllocatableResourceClaimStatuses: [{resources: 1}]}\n",
+    "json: cannot unmarshal number into Go struct field NodeAllocatableResourceClaimStatus.status.nodeAllocatableResourceClaimStatuses.resources of type map[v1.ResourceName]resource.Quantity"
+)]
 fn wrong_types_are_told_in_gos_words(#[case] line: &str, #[case] want: &str) {
     assert_eq!(manifest(pod_with(line).as_bytes()).expect_err("bad").to_string(), want);
 }
@@ -111,6 +115,15 @@ fn wrong_types_are_told_in_gos_words(#[case] line: &str, #[case] want: &str) {
 #[case(
     "kind: Pod\nmetadata: {name: p}\n",
     "Object 'apiVersion' is missing in '{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"}}'"
+)]
+#[case("apiVersion: a/b/c\n", "unexpected GroupVersion string: a/b/c")]
+#[case(
+    "apiVersion: apps/\nkind: Pod\n",
+    "Object 'apiVersion' is missing in '{\"apiVersion\":\"apps/\",\"kind\":\"Pod\"}'"
+)]
+#[case(
+    "apiVersion: /abs\nkind: \"a\\nb\"\n",
+    "no kind \"a\\nb\" is registered for version \"abs\" in scheme \"pkg/api/legacyscheme/scheme.go:30\""
 )]
 #[case(
     "apiVersion: apps/v1\nkind: Deployment\n",
@@ -159,6 +172,26 @@ fn ignored_fields_are_listed_with_their_paths() {
     let paths: Vec<&str> = unknown.iter().map(|field| field.path.as_str()).collect();
     assert_eq!(paths, ["spec.containers[0].imagePullpolicy", "spec.volumes[0].local"]);
     assert!(unknown[0].known.contains(&"imagePullPolicy"));
+}
+
+/// A float may stand for an integer in YAML, where it becomes one before it is looked at. JSON is looked at as it is spelt.
+#[rstest]
+#[case("30.0")]
+#[case("3e1")]
+fn json_numbers_are_read_as_they_are_spelt(#[case] number: &str) {
+    let json = |field: &str| {
+        let spec = format!(r#"{{"containers":[{{"name":"c","resources":{{"limits":{{"cpu":3e3}}}}}}],{field}}}"#);
+        format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p"}},"spec":{spec}}}"#)
+    };
+    let text = json(&format!(r#""securityContext":{{"supplementalGroups":[1,{number}]}}"#));
+    let want = format!(
+        "json: cannot unmarshal number {number} into Go struct field \
+         PodSecurityContext.spec.securityContext.supplementalGroups of type int64"
+    );
+    assert_eq!(manifest(text.as_bytes()).expect_err("bad").to_string(), want);
+    assert_eq!(refused_at(text.as_bytes()).as_deref(), Some("spec.securityContext.supplementalGroups[1]"));
+    let pod = manifest(json(r#""priority":-0"#).as_bytes()).expect("good");
+    assert!(gojson::pod(&pod).contains(r#""limits":{"cpu":"3e3"}"#), "{}", gojson::pod(&pod));
 }
 
 proptest::proptest! {

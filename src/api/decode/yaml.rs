@@ -1,6 +1,8 @@
 //! Manifest bytes to a JSON value the way upstream's reader sees them: YAML 1.1 scalars, merge keys, last duplicate wins,
 //! first document only, JSON when it starts with `{`. Types of fields are checked elsewhere.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::{DecodeError, json};
@@ -30,9 +32,9 @@ pub(super) fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
 }
 
 /// The bytes themselves, if they are JSON already.
-pub(super) fn json_text(bytes: &[u8]) -> Option<String> {
+pub(super) fn json_text(bytes: &[u8]) -> Option<Cow<'_, str>> {
     let text = String::from_utf8_lossy(bytes);
-    text.trim_start().starts_with('{').then(|| text.into_owned())
+    text.trim_start().starts_with('{').then_some(text)
 }
 
 /// The parser's message as people know it from Go's YAML library, in one line and without the position.

@@ -53,3 +53,21 @@ fn fields_default(#[case] spec: &str, #[case] part: &str) {
     let spec = defaulted(spec);
     assert!(spec.contains(part), "{spec}");
 }
+
+/// A status of the manifest is nobody's business, and decoding changes it all the same.
+#[rstest]
+#[case(r#"{"podIP":"10.0.0.1"}"#, r#""podIP":"10.0.0.1","podIPs":[{"ip":"10.0.0.1"}]"#)]
+#[case(
+    r#"{"podIP":"10.0.0.1","podIPs":[{"ip":"10.0.0.2"},{"ip":"10.0.0.1"}]}"#,
+    r#""podIP":"10.0.0.1","podIPs":[{"ip":"10.0.0.1"}]"#
+)]
+#[case(r#"{"podIPs":[{"ip":"10.0.0.2"}]}"#, r#""podIP":"10.0.0.2","podIPs":[{"ip":"10.0.0.2"}]"#)]
+#[case(r#"{"allocatedResources":{"cpu":"0.0001"}}"#, r#"{"cpu":"1m"}"#)]
+#[case(r#"{"containerStatuses":[{"resources":{"limits":{"cpu":"0.5"}}}]}"#, r#"{"limits":{"cpu":"500m"}}"#)]
+#[case(r#"{"extendedResourceClaimStatus":{}}"#, r#"{"requestMappings":null,"resourceClaimName":""}"#)]
+#[case(r#"{"nodeAllocatableResourceClaimStatuses":[{}]}"#, r#"[{"resourceClaimName":"","resources":null}]"#)]
+fn a_status_is_converted(#[case] status: &str, #[case] part: &str) {
+    let text = format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p"}},"status":{status}}}"#);
+    let printed = gojson::pod(&decode::manifest(text.as_bytes()).expect("good"));
+    assert!(printed.contains(part), "{printed}");
+}

@@ -32,7 +32,8 @@ pub(super) static LIST_META: Type = Type {
     fields: &[opt("selfLink", S), opt("resourceVersion", S), opt("continue", S), ptr("remainingItemCount", Int64)],
 };
 
-static OWNER_REFERENCE: Type = Type {
+/// `OwnerReference`.
+pub static OWNER_REFERENCE: Type = Type {
     name: "OwnerReference",
     fields: &[
         always("apiVersion", S),
@@ -58,7 +59,7 @@ static MANAGED_FIELDS_ENTRY: Type = Type {
 };
 
 /// `LabelSelector`.
-pub(super) static LABEL_SELECTOR: Type = Type {
+pub static LABEL_SELECTOR: Type = Type {
     name: "LabelSelector",
     fields: &[opt("matchLabels", StrMap), opt("matchExpressions", Structs(&LABEL_SELECTOR_REQUIREMENT))],
 };

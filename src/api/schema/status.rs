@@ -2,7 +2,7 @@
 
 use super::Shape::{Bool, Int32, Int64, Int64s, Reported, Resources, Str, Strs, Struct, Structs, Time};
 use super::container::{RESOURCE_CLAIM, RESOURCE_REQUIREMENTS};
-use super::{S, Type, always, opt, ptr};
+use super::{S, Type, always, nullable, opt, ptr};
 
 /// `PodStatus`.
 pub static POD_STATUS: Type = Type {
@@ -40,7 +40,7 @@ static REPORTED_REQUIREMENTS: Type = Type {
 
 static NODE_ALLOCATABLE_RESOURCE_CLAIM_STATUS: Type = Type {
     name: "NodeAllocatableResourceClaimStatus",
-    fields: &[always("resourceClaimName", S), opt("containers", Strs("string")), always("resources", Resources)],
+    fields: &[always("resourceClaimName", S), opt("containers", Strs("string")), nullable("resources", Resources)],
 };
 
 static POD_CONDITION: Type = Type {
@@ -122,7 +122,7 @@ static VOLUME_MOUNT_STATUS: Type = Type {
 
 static VOLUME_STATUS: Type = Type { name: "VolumeStatus", fields: &[ptr("image", Struct(&IMAGE_VOLUME_STATUS))] };
 
-static IMAGE_VOLUME_STATUS: Type = Type { name: "ImageVolumeStatus", fields: &[always("imageRef", S)] };
+static IMAGE_VOLUME_STATUS: Type = Type { name: "ImageVolumeStatus", fields: &[opt("imageRef", S)] };
 
 static CONTAINER_USER: Type = Type { name: "ContainerUser", fields: &[ptr("linux", Struct(&LINUX_CONTAINER_USER))] };
 
@@ -150,7 +150,10 @@ static POD_RESOURCE_CLAIM_STATUS: Type =
 
 static POD_EXTENDED_RESOURCE_CLAIM_STATUS: Type = Type {
     name: "PodExtendedResourceClaimStatus",
-    fields: &[always("requestMappings", Structs(&CONTAINER_EXTENDED_RESOURCE_REQUEST)), always("resourceClaimName", S)],
+    fields: &[
+        nullable("requestMappings", Structs(&CONTAINER_EXTENDED_RESOURCE_REQUEST)),
+        always("resourceClaimName", S),
+    ],
 };
 
 static CONTAINER_EXTENDED_RESOURCE_REQUEST: Type = Type {

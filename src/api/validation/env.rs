@@ -43,12 +43,7 @@ pub(super) fn check(out: &mut Errors, path: &str, container: &Container) {
 
 fn object_name(out: &mut Errors, path: &str, name: &str) {
     if require(out, path, name) {
-        // It may be the beginning of a name: a hyphen at its end counts as a letter.
-        let masked = match name.strip_suffix('-') {
-            Some(start) if !start.is_empty() => format!("{start}a"),
-            _ => name.to_owned(),
-        };
-        invalid_each(out, path, name, names::subdomain(&masked));
+        invalid_each(out, path, name, names::prefix(name));
     }
 }
 

@@ -6,7 +6,7 @@ pub(super) const LABEL: &str = "a lowercase RFC 1123 label must consist of lower
 pub(super) const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const UNDERSCORE_SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
 pub(super) const QUALIFIED: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
-const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+pub(super) const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 const CONFIG_MAP_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 const HEADER: &str = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
 const ENV_NAME: &str =
@@ -63,6 +63,15 @@ pub(super) fn subdomain(text: &str) -> Vec<String> {
         out.push(SUBDOMAIN.to_owned());
     }
     out
+}
+
+/// The beginning of a name: a hyphen may end it. Upstream puts a letter in the place of the hyphen and of what stands before it.
+pub(super) fn prefix(text: &str) -> Vec<String> {
+    match text.strip_suffix('-').filter(|start| !start.is_empty()) {
+        // Cut in the middle of a character it would be no name either.
+        Some(start) => subdomain(&format!("{}a", start.get(..start.len() - 1).unwrap_or(start))),
+        None => subdomain(text),
+    }
 }
 
 /// A DNS search path: a subdomain whose labels may have underscores.
@@ -179,12 +188,12 @@ pub(super) fn config_map_key(text: &str) -> Vec<String> {
     }
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
         out.push(CONFIG_MAP_KEY.to_owned());
-    } else if text == "." {
-        out.push("must not be '.'".to_owned());
-    } else if text == ".." {
-        out.push("must not be '..'".to_owned());
-    } else if text.starts_with("..") {
-        out.push("must not start with '..'".to_owned());
+    }
+    match text {
+        "." => out.push("must not be '.'".to_owned()),
+        ".." => out.push("must not be '..'".to_owned()),
+        _ if text.starts_with("..") => out.push("must not start with '..'".to_owned()),
+        _ => {}
     }
     out
 }
@@ -247,6 +256,12 @@ mod tests {
     #[case(ip, "1.2.3", 1)]
     #[case(search_path, "_tcp.a_b", 0)]
     #[case(config_map_key, "..a", 1)]
+    #[case(config_map_key, "../a", 2)]
+    #[case(prefix, "a-", 0)]
+    #[case(prefix, "A-", 0)]
+    #[case(prefix, "--", 0)]
+    #[case(prefix, "-", 1)]
+    #[case(prefix, "-a-", 1)]
     fn grammars_count_their_faults(#[case] check: fn(&str) -> Vec<String>, #[case] text: &str, #[case] faults: usize) {
         assert_eq!(check(text).len(), faults, "{:?}", check(text));
     }
