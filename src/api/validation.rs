@@ -3,6 +3,7 @@
 
 mod affinity;
 mod annotations;
+mod claims;
 mod containers;
 mod env;
 mod error;
@@ -10,6 +11,7 @@ mod handlers;
 mod metadata;
 mod mounts;
 mod names;
+mod os;
 mod pod_resources;
 mod resources;
 mod restart;

@@ -23,7 +23,7 @@ pub(super) fn check(out: &mut Errors, affinity: &Affinity) {
         for (index, term) in preferred.iter().flatten().enumerate() {
             let path = format!("{path}.{PREFERRED}[{index}]");
             weight(out, &path, term.weight);
-            node_term(out, &format!("{path}.preference"), &term.preference);
+            node_term(out, &format!("{path}.preference"), &term.preference, false);
         }
     }
     if let Some(each) = &affinity.pod_affinity {
@@ -56,15 +56,20 @@ fn node_selector(out: &mut Errors, path: &str, selector: &NodeSelector) {
         out.push(FieldError::required(&path, "must have at least one node selector term"));
     }
     for (index, term) in selector.node_selector_terms.iter().enumerate() {
-        node_term(out, &format!("{path}[{index}]"), term);
+        node_term(out, &format!("{path}[{index}]"), term, true);
     }
 }
 
-fn node_term(out: &mut Errors, path: &str, term: &NodeSelectorTerm) {
+/// Values must be such that labels may have where the term is `strict`: upstream lets preferred terms have any.
+fn node_term(out: &mut Errors, path: &str, term: &NodeSelectorTerm, strict: bool) {
     for (index, requirement) in term.match_expressions.iter().flatten().enumerate() {
         let path = format!("{path}.matchExpressions[{index}]");
-        operator(out, &path, &requirement.operator, requirement.values.as_deref().unwrap_or_default(), true);
+        let values = requirement.values.as_deref().unwrap_or_default();
+        operator(out, &path, &requirement.operator, values, true);
         invalid_each(out, &format!("{path}.key"), &requirement.key, names::qualified(&requirement.key));
+        for (index, value) in values.iter().enumerate().filter(|_| strict) {
+            invalid_each(out, &format!("{path}.values[{index}]"), value, names::label_value(value));
+        }
     }
     for (index, requirement) in term.match_fields.iter().flatten().enumerate() {
         node_field(out, &format!("{path}.matchFields[{index}]"), requirement);

@@ -4,7 +4,7 @@ mod ephemeral;
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{Container, Pod};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SecurityContext, VolumeDevice};
 
 use super::handlers::{self, ProbeKind};
 use super::mounts::Volumes;
@@ -40,7 +40,12 @@ fn inits<'a>(out: &mut Errors, pod: &'a Pod, volumes: &Volumes<'_>, mut names: B
         let path = format!("spec.initContainers[{index}]");
         let sidecar = pod::is_restartable_init(container);
         shared(out, &path, container, pod, volumes);
-        if !container.name.is_empty() && !names.insert(container.name.as_str()) {
+        // App containers without a name were remembered, init containers without one are not.
+        let taken = match container.name.as_str() {
+            "" => names.contains(""),
+            name => !names.insert(name),
+        };
+        if taken {
             out.push(FieldError::duplicate(&format!("{path}.name"), &container.name));
         }
         host_ports(out, "spec.initContainers", std::slice::from_ref(container), index);
@@ -150,6 +155,34 @@ fn hooks_and_probes(out: &mut Errors, path: &str, container: &Container, pod: &P
             handlers::probe(out, &format!("{path}.{field}"), probe, kind);
         }
     }
+}
+
+/// What containers of all kinds have, wherever they stand.
+pub(super) struct Any<'a> {
+    /// `spec.initContainers[0]`.
+    pub(super) path: String,
+    /// Its `securityContext`.
+    pub(super) context: Option<&'a SecurityContext>,
+    /// Its `volumeDevices`.
+    pub(super) devices: Option<&'a Vec<VolumeDevice>>,
+}
+
+/// All containers of a pod: init, app and ephemeral ones.
+pub(super) fn every(spec: &PodSpec) -> impl Iterator<Item = Any<'_>> {
+    let ordinary = [("initContainers", spec.init_containers.as_deref()), ("containers", Some(&*spec.containers))];
+    let ordinary = ordinary.into_iter().flat_map(|(list, containers)| {
+        containers.unwrap_or_default().iter().enumerate().map(move |(index, each)| Any {
+            path: format!("spec.{list}[{index}]"),
+            context: each.security_context.as_ref(),
+            devices: each.volume_devices.as_ref(),
+        })
+    });
+    let ephemeral = spec.ephemeral_containers.iter().flatten().enumerate().map(|(index, each)| Any {
+        path: format!("spec.ephemeralContainers[{index}]"),
+        context: each.security_context.as_ref(),
+        devices: each.volume_devices.as_ref(),
+    });
+    ordinary.chain(ephemeral)
 }
 
 /// With the node's network, a container port is a host port of the same number.

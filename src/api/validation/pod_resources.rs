@@ -11,7 +11,11 @@ pub(super) fn check(out: &mut Errors, pod: &Pod) {
     let spec = pod::spec(pod);
     let Some(own) = &spec.resources else { return };
     let path = "spec.resources";
-    if own.claims.as_ref().is_some_and(|claims| !claims.is_empty()) {
+    if spec.os.as_ref().is_some_and(|os| os.name == "windows") {
+        out.push(FieldError::forbidden(path, "may not be set for a windows pod"));
+        return;
+    }
+    if own.claims.is_some() {
         out.push(FieldError::forbidden(&format!("{path}.claims"), "claims may not be set for Resources at pod-level"));
     }
     let claims: Vec<&str> = spec.resource_claims.iter().flatten().map(|claim| claim.name.as_str()).collect();
@@ -27,17 +31,24 @@ pub(super) fn check(out: &mut Errors, pod: &Pod) {
         }
     }
     let limits = totals::amounts(own.limits.as_ref());
-    let lists = [("containers", Some(&spec.containers)), ("initContainers", spec.init_containers.as_ref())];
-    for (list, containers) in lists {
-        for (index, container) in containers.into_iter().flatten().enumerate() {
-            for (name, limit) in totals::of_container(container, Side::Limits) {
-                if let Some(most) = limits.get(&name).filter(|most| limit > **most) {
-                    out.push(FieldError::invalid(
-                        &format!("{path}.{list}[{index}][{name}].limits"),
-                        &limit.to_string(),
-                        format!("must be less than or equal to pod limits of {most}"),
-                    ));
-                }
+    for (name, sum) in totals::of_containers(pod, Side::Limits) {
+        if let Some(most) = limits.get(&name).filter(|most| name.starts_with("hugepages-") && sum > **most) {
+            out.push(FieldError::invalid(
+                &format!("{path}.limits[{name}]"),
+                &most.to_string(),
+                format!("must be greater than or equal to aggregate container limits of {sum}"),
+            ));
+        }
+    }
+    // Upstream leaves init containers out here.
+    for (index, container) in spec.containers.iter().enumerate() {
+        for (name, limit) in totals::of_container(container, Side::Limits) {
+            if let Some(most) = limits.get(&name).filter(|most| limit > **most) {
+                out.push(FieldError::invalid(
+                    &format!("{path}.containers[{index}][{name}].limits"),
+                    &limit.to_string(),
+                    format!("must be less than or equal to pod limits of {most}"),
+                ));
             }
         }
     }

@@ -6,14 +6,14 @@ use k8s_openapi::api::core::v1::{Pod, PodDNSConfig, PodSpec};
 use serde_json::json;
 
 use super::{Errors, FieldError, affinity, containers, env, invalid_each, invalid_number, metadata, names};
-use super::{one_of, pod_resources, require, resources, scheduling, security, text, volumes};
+use super::{claims, one_of, os, pod_resources, require, resources, scheduling, security, text, volumes};
 use crate::api::pod;
 
 /// Checks `spec`.
 pub(super) fn check(out: &mut Errors, pod: &Pod) {
     let spec = pod::spec(pod);
     let good = volumes::check(out, spec.volumes.as_deref().unwrap_or_default());
-    resource_claims(out, spec);
+    claims::check(out, pod);
     containers::check(out, pod, &good);
     pod_resources::check(out, pod);
     if pod::host_network(pod) {
@@ -28,7 +28,7 @@ pub(super) fn check(out: &mut Errors, pod: &Pod) {
     dns_config(out, spec);
     gates(out, spec);
     scheduling::topology_spread(out, spec.topology_spread_constraints.as_deref().unwrap_or_default());
-    host_process(out, spec);
+    os::host_process(out, spec);
     host_users(out, spec);
     hostname_override(out, spec);
     for (field, value) in [("serviceAccountName", &spec.service_account_name), ("nodeName", &spec.node_name)] {
@@ -62,7 +62,7 @@ pub(super) fn check(out: &mut Errors, pod: &Pod) {
     if let Some(overhead) = &spec.overhead {
         resources::overhead(out, overhead);
     }
-    os(out, spec);
+    os::check(out, spec);
     if let Some(group) = &spec.scheduling_group {
         let at = "spec.schedulingGroup.podGroupName";
         match &group.pod_group_name {
@@ -80,37 +80,6 @@ fn policies(out: &mut Errors, spec: &PodSpec) {
     }
     if require(out, "spec.dnsPolicy", text(&spec.dns_policy)) {
         one_of(out, "spec.dnsPolicy", text(&spec.dns_policy), &DNS);
-    }
-}
-
-fn resource_claims(out: &mut Errors, spec: &PodSpec) {
-    let mut seen = BTreeSet::new();
-    for (index, claim) in spec.resource_claims.iter().flatten().enumerate() {
-        let path = format!("spec.resourceClaims[{index}]");
-        if require(out, &format!("{path}.name"), &claim.name) {
-            if seen.insert(claim.name.as_str()) {
-                invalid_each(out, &format!("{path}.name"), &claim.name, names::label(&claim.name));
-            } else {
-                out.push(FieldError::duplicate(&format!("{path}.name"), &claim.name));
-            }
-        }
-        let (name, template) = (&claim.resource_claim_name, &claim.resource_claim_template_name);
-        let wrong = match (name, template) {
-            (None, None) => Some("must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"),
-            (Some(_), Some(_)) => {
-                Some("at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified")
-            }
-            _ => None,
-        };
-        if let Some(why) = wrong {
-            let shown = json!({"Name": claim.name, "ResourceClaimName": name, "ResourceClaimTemplateName": template});
-            out.push(FieldError::invalid_raw(&path, shown, why));
-        }
-        for (field, value) in [("resourceClaimName", name), ("resourceClaimTemplateName", template)] {
-            if let Some(value) = value {
-                invalid_each(out, &format!("{path}.{field}"), value, names::subdomain(value));
-            }
-        }
     }
 }
 
@@ -179,36 +148,6 @@ fn gates(out: &mut Errors, spec: &PodSpec) {
     }
 }
 
-/// Windows host-process containers: all or none, and on the node's network.
-fn host_process(out: &mut Errors, spec: &PodSpec) {
-    let own = spec.security_context.as_ref().and_then(|each| each.windows_options.as_ref()?.host_process);
-    let all = spec.init_containers.iter().flatten().chain(&spec.containers);
-    let each: Vec<bool> = all
-        .map(|container| {
-            let options = container.security_context.as_ref().and_then(|each| each.windows_options.as_ref());
-            options.and_then(|each| each.host_process).or(own).unwrap_or(false)
-        })
-        .collect();
-    let count = each.iter().filter(|on| **on).count();
-    if count == 0 {
-        return;
-    }
-    if count != each.len() {
-        out.push(FieldError::invalid(
-            "spec",
-            "",
-            "If pod contains any hostProcess containers then all containers must be HostProcess containers",
-        ));
-    }
-    if spec.host_network != Some(true) {
-        out.push(FieldError::invalid_raw(
-            "spec.hostNetwork",
-            false,
-            "hostNetwork must be true if pod contains any hostProcess containers",
-        ));
-    }
-}
-
 /// A pod in its own user namespace shares no other namespace with the node. The odd capitals are upstream's.
 fn host_users(out: &mut Errors, spec: &PodSpec) {
     if spec.host_users != Some(false) {
@@ -219,21 +158,9 @@ fn host_users(out: &mut Errors, spec: &PodSpec) {
             out.push(FieldError::forbidden(&format!("spec.{field}"), "when `hostUsers` is false"));
         }
     }
-    let lists = [("containers", Some(&spec.containers)), ("initContainers", spec.init_containers.as_ref())];
-    for (list, containers) in lists {
-        for (index, container) in containers.into_iter().flatten().enumerate() {
-            if container.volume_devices.as_ref().is_some_and(|devices| !devices.is_empty()) {
-                out.push(FieldError::forbidden(
-                    &format!("spec.{list}[{index}].volumeDevices"),
-                    "when `hostUsers` is false",
-                ));
-            }
-        }
-    }
-    for (index, container) in spec.ephemeral_containers.iter().flatten().enumerate() {
-        if container.volume_devices.as_ref().is_some_and(|devices| !devices.is_empty()) {
-            let path = format!("spec.ephemeralContainers[{index}].volumeDevices");
-            out.push(FieldError::forbidden(&path, "when `hostUsers` is false"));
+    for each in containers::every(spec) {
+        if each.devices.is_some_and(|devices| !devices.is_empty()) {
+            out.push(FieldError::forbidden(&format!("{}.volumeDevices", each.path), "when `hostUsers` is false"));
         }
     }
 }
@@ -259,88 +186,6 @@ fn host_aliases(out: &mut Errors, spec: &PodSpec) {
         invalid_each(out, &format!("{path}.ip"), &alias.ip, names::ip(&alias.ip));
         for (index, name) in alias.hostnames.iter().flatten().enumerate() {
             invalid_each(out, &format!("{path}.hostnames[{index}]"), name, names::subdomain(name));
-        }
-    }
-}
-
-fn os(out: &mut Errors, spec: &PodSpec) {
-    let Some(os) = &spec.os else { return };
-    if os.name.is_empty() {
-        out.push(FieldError::required("spec.os.name", ""));
-        return;
-    }
-    if !one_of(out, "spec.os", &os.name, &["linux", "windows"]) {
-        return;
-    }
-    if os.name == "linux" {
-        linux(out, spec);
-    } else {
-        windows(out, spec);
-    }
-}
-
-fn linux(out: &mut Errors, spec: &PodSpec) {
-    const NO: &str = "windows options cannot be set for a linux pod";
-    if spec.security_context.as_ref().is_some_and(|each| each.windows_options.is_some()) {
-        out.push(FieldError::forbidden("spec.securityContext.windowsOptions", NO));
-    }
-    let lists = [("containers", Some(&spec.containers)), ("initContainers", spec.init_containers.as_ref())];
-    for (list, containers) in lists {
-        for (index, container) in containers.into_iter().flatten().enumerate() {
-            if container.security_context.as_ref().is_some_and(|each| each.windows_options.is_some()) {
-                let path = format!("spec.{list}[{index}].securityContext.windowsOptions");
-                out.push(FieldError::forbidden(&path, NO));
-            }
-        }
-    }
-}
-
-fn windows(out: &mut Errors, spec: &PodSpec) {
-    const NO: &str = "cannot be set for a windows pod";
-    let mut ban = |path: String, set: bool| {
-        if set {
-            out.push(FieldError::forbidden(&path, NO));
-        }
-    };
-    if let Some(own) = &spec.security_context {
-        for (field, set) in [
-            ("appArmorProfile", own.app_armor_profile.is_some()),
-            ("seLinuxOptions", own.se_linux_options.is_some()),
-            ("hostUsers", spec.host_users.is_some()),
-            ("hostPID", spec.host_pid == Some(true)),
-            ("hostIPC", spec.host_ipc == Some(true)),
-            ("seccompProfile", own.seccomp_profile.is_some()),
-            ("fsGroup", own.fs_group.is_some()),
-            ("fsGroupChangePolicy", own.fs_group_change_policy.is_some()),
-            ("sysctls", own.sysctls.as_ref().is_some_and(|list| !list.is_empty())),
-            ("shareProcessNamespace", spec.share_process_namespace.is_some()),
-            ("runAsUser", own.run_as_user.is_some()),
-            ("runAsGroup", own.run_as_group.is_some()),
-            ("supplementalGroups", own.supplemental_groups.is_some()),
-            ("supplementalGroupsPolicy", own.supplemental_groups_policy.is_some()),
-        ] {
-            let prefix = if field.starts_with("host") { "spec" } else { "spec.securityContext" };
-            ban(format!("{prefix}.{field}"), set);
-        }
-    }
-    let lists = [("containers", Some(&spec.containers)), ("initContainers", spec.init_containers.as_ref())];
-    for (list, containers) in lists {
-        for (index, container) in containers.into_iter().flatten().enumerate() {
-            let Some(own) = &container.security_context else { continue };
-            for (field, set) in [
-                ("appArmorProfile", own.app_armor_profile.is_some()),
-                ("seLinuxOptions", own.se_linux_options.is_some()),
-                ("seccompProfile", own.seccomp_profile.is_some()),
-                ("capabilities", own.capabilities.is_some()),
-                ("readOnlyRootFilesystem", own.read_only_root_filesystem.is_some()),
-                ("privileged", own.privileged.is_some()),
-                ("allowPrivilegeEscalation", own.allow_privilege_escalation.is_some()),
-                ("procMount", own.proc_mount.is_some()),
-                ("runAsUser", own.run_as_user.is_some()),
-                ("runAsGroup", own.run_as_group.is_some()),
-            ] {
-                ban(format!("spec.{list}[{index}].securityContext.{field}"), set);
-            }
         }
     }
 }

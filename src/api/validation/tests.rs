@@ -1,6 +1,8 @@
 //! The corpus: manifests with one defect each, and what the real decoder, validator and reference check said of them.
 
 mod rules;
+mod volumes;
+mod whole;
 
 use crate::api::identity::Source;
 use crate::api::{decode, static_pod};

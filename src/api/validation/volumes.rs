@@ -1,5 +1,7 @@
 //! Volumes: names, exactly one source each, and paths inside volumes. Sources have files of their own.
 
+mod certificates;
+mod ephemeral;
 mod generated;
 mod network;
 
@@ -82,7 +84,7 @@ fn source(out: &mut Errors, path: &str, volume: &Volume) {
     source!(scale_io, "scaleIO", network::scale_io);
     source!(projected, "projected", generated::projected);
     source!(csi, "csi", network::csi);
-    source!(ephemeral, "ephemeral", network::ephemeral);
+    source!(ephemeral, "ephemeral", ephemeral::check);
     source!(image, "image", generated::image);
 
     for (count, (name, check)) in sources.iter().enumerate() {

@@ -35,13 +35,12 @@ pub(super) fn check(out: &mut Errors, pod: &Pod, volumes: &Volumes<'_>) {
         if !target.is_empty() && !others.contains(target) {
             out.push(FieldError::not_found(&format!("{path}.targetContainerName"), target, ""));
         }
-        let some = |list: Option<usize>| list.is_some_and(|count| count > 0);
         for (field, set) in [
-            ("ports", some(each.ports.as_ref().map(Vec::len))),
+            ("ports", each.ports.is_some()),
             ("resources", each.resources.as_ref().is_some_and(|r| *r != Default::default())),
-            ("resizePolicy", some(each.resize_policy.as_ref().map(Vec::len))),
+            ("resizePolicy", each.resize_policy.is_some()),
             ("restartPolicy", each.restart_policy.is_some()),
-            ("restartPolicyRules", some(each.restart_policy_rules.as_ref().map(Vec::len))),
+            ("restartPolicyRules", each.restart_policy_rules.is_some()),
             ("livenessProbe", each.liveness_probe.is_some()),
             ("readinessProbe", each.readiness_probe.is_some()),
             ("startupProbe", each.startup_probe.is_some()),

@@ -5,23 +5,24 @@ use rstest::rstest;
 use super::{answer, names};
 
 /// A manifest from flow YAML: `meta` beside the name, and a spec where `C` stands for the fields of a sound container.
-fn manifest(meta: &str, spec: &str) -> String {
+pub(super) fn manifest(meta: &str, spec: &str) -> String {
     let spec = spec.replace("C,", "name: c, image: 'img:1',");
     format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p{meta}}}\nspec: {spec}\n")
 }
 
 /// The whole answer for these errors; `‹…›` stands for a grammar's message.
-fn invalid(errors: &str) -> String {
+pub(super) fn invalid(errors: &str) -> String {
     let errors = errors
         .replace("‹LABEL›", names::LABEL)
         .replace("‹SUBDOMAIN›", names::SUBDOMAIN)
         .replace("‹QNAME›", &format!("name part {}", names::QUALIFIED))
+        .replace("‹VALUE›", names::LABEL_VALUE)
         .replace("‹SIZES›", "1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei");
     format!("invalid pod: [{errors}]")
 }
 
 /// A spec with one sound container and one more field.
-fn with(field: &str) -> String {
+pub(super) fn with(field: &str) -> String {
     format!("{{containers: [{{C,}}], {field}}}")
 }
 

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{
-    ClusterTrustBundleProjection, ConfigMapVolumeSource, DownwardAPIVolumeFile, DownwardAPIVolumeSource,
-    ImageVolumeSource, KeyToPath, PodCertificateProjection, ProjectedVolumeSource, SecretVolumeSource,
-    ServiceAccountTokenProjection, VolumeProjection,
+    ConfigMapVolumeSource, DownwardAPIVolumeFile, DownwardAPIVolumeSource, ImageVolumeSource, KeyToPath,
+    ProjectedVolumeSource, SecretVolumeSource, ServiceAccountTokenProjection, VolumeProjection,
 };
 
-use super::{Errors, FieldError, local_path, one_of, require, text};
+use super::{Errors, FieldError, certificates, local_path, one_of, require, text};
 use crate::api::validation::selectors;
 
 fn mode(out: &mut Errors, path: &str, mode: Option<i32>) {
@@ -89,7 +88,7 @@ fn projection_source<'a>(
 ) {
     let mut sources = 0;
     let mut claim = |out: &mut Errors, target: &'a str, shown: &str| {
-        if !target.is_empty() && !paths.insert(target) {
+        if !paths.insert(target) {
             out.push(FieldError::invalid(volume, shown, "conflicting duplicate paths"));
         }
     };
@@ -103,7 +102,7 @@ fn projection_source<'a>(
         let path = format!("{path}.{field}");
         require(out, &format!("{path}.name"), name);
         items(out, &path, list.as_ref());
-        for item in list.iter().flatten() {
+        for item in list.iter().flatten().filter(|item| !item.path.is_empty()) {
             claim(out, &item.path, name);
         }
     }
@@ -111,25 +110,27 @@ fn projection_source<'a>(
         sources += 1;
         for file in downward.items.iter().flatten() {
             downward_file(out, &format!("{path}.downwardAPI"), file);
-            claim(out, &file.path, &file.path);
+            if !file.path.is_empty() {
+                claim(out, &file.path, &file.path);
+            }
         }
     }
     if let Some(token) = &projection.service_account_token {
         sources += 1;
+        // Upstream does not compare its path with others.
         service_account_token(out, volume, &format!("{path}.serviceAccountToken"), token);
-        claim(out, &token.path, &token.path);
     }
     if let Some(bundle) = &projection.cluster_trust_bundle {
         sources += 1;
-        cluster_trust_bundle(out, &format!("{path}.clusterTrustBundle"), bundle);
+        certificates::cluster_trust_bundle(out, &format!("{path}.clusterTrustBundle"), bundle);
         claim(out, &bundle.path, &bundle.path);
     }
     if let Some(certificate) = &projection.pod_certificate {
         sources += 1;
-        pod_certificate(out, &format!("{path}.podCertificate"), certificate);
-        for target in [&certificate.credential_bundle_path, &certificate.key_path, &certificate.certificate_chain_path]
-        {
-            claim(out, text(target), text(target));
+        certificates::pod_certificate(out, &format!("{path}.podCertificate"), certificate);
+        let files = [&certificate.credential_bundle_path, &certificate.key_path, &certificate.certificate_chain_path];
+        for target in files.into_iter().map(text).filter(|target| !target.is_empty()) {
+            claim(out, target, target);
         }
     }
     if sources > 1 {
@@ -150,56 +151,6 @@ fn service_account_token(out: &mut Errors, volume: &str, path: &str, token: &Ser
     let at = format!("{volume}.path");
     if require(out, &at, &token.path) {
         local_path(out, &at, &token.path);
-    }
-}
-
-fn cluster_trust_bundle(out: &mut Errors, path: &str, bundle: &ClusterTrustBundleProjection) {
-    let (name, signer) = (bundle.name.is_some(), bundle.signer_name.is_some());
-    if name && signer {
-        out.push(FieldError::invalid(path, "", "only one of name and signerName may be used"));
-    } else if name {
-        require(out, &format!("{path}.name"), text(&bundle.name));
-        if bundle.label_selector.is_some() {
-            out.push(FieldError::invalid(
-                &format!("{path}.labelSelector"),
-                "",
-                "labelSelector must be unset if name is specified",
-            ));
-        }
-    } else if signer {
-        require(out, &format!("{path}.signerName"), text(&bundle.signer_name));
-    } else {
-        out.push(FieldError::required(path, "either name or signerName must be specified"));
-    }
-    let at = format!("{path}.path");
-    if require(out, &at, &bundle.path) {
-        local_path(out, &at, &bundle.path);
-    }
-}
-
-fn pod_certificate(out: &mut Errors, path: &str, certificate: &PodCertificateProjection) {
-    const KEY_TYPES: [&str; 6] = ["RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"];
-    require(out, &format!("{path}.signerName"), &certificate.signer_name);
-    one_of(out, &format!("{path}.keyType"), &certificate.key_type, &KEY_TYPES);
-    if let Some(seconds) = certificate.max_expiration_seconds.filter(|seconds| *seconds < 3600) {
-        let why = "if provided, maxExpirationSeconds must be >= 3600";
-        out.push(FieldError::invalid_raw(&format!("{path}.maxExpirationSeconds"), seconds, why));
-    }
-    let files = [
-        ("credentialBundlePath", &certificate.credential_bundle_path),
-        ("keyPath", &certificate.key_path),
-        ("certificateChainPath", &certificate.certificate_chain_path),
-    ];
-    if files.iter().all(|(_, target)| text(target).is_empty()) {
-        out.push(FieldError::required(
-            path,
-            "specify at least one of credentialBundlePath, keyPath, and certificateChainPath",
-        ));
-    }
-    for (field, target) in files {
-        if !text(target).is_empty() {
-            local_path(out, &format!("{path}.{field}"), text(target));
-        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use k8s_openapi::api::core::v1::{
     AWSElasticBlockStoreVolumeSource, AzureDiskVolumeSource, AzureFileVolumeSource, CSIVolumeSource,
-    CephFSVolumeSource, CinderVolumeSource, EphemeralVolumeSource, FCVolumeSource, FlexVolumeSource,
-    FlockerVolumeSource, GCEPersistentDiskVolumeSource, GitRepoVolumeSource, GlusterfsVolumeSource, ISCSIVolumeSource,
-    NFSVolumeSource, PersistentVolumeClaimVolumeSource, PhotonPersistentDiskVolumeSource, PortworxVolumeSource,
-    QuobyteVolumeSource, RBDVolumeSource, ScaleIOVolumeSource, StorageOSVolumeSource, VsphereVirtualDiskVolumeSource,
+    CephFSVolumeSource, CinderVolumeSource, FCVolumeSource, FlexVolumeSource, FlockerVolumeSource,
+    GCEPersistentDiskVolumeSource, GitRepoVolumeSource, GlusterfsVolumeSource, ISCSIVolumeSource, NFSVolumeSource,
+    PersistentVolumeClaimVolumeSource, PhotonPersistentDiskVolumeSource, PortworxVolumeSource, QuobyteVolumeSource,
+    RBDVolumeSource, ScaleIOVolumeSource, StorageOSVolumeSource, VsphereVirtualDiskVolumeSource,
 };
 
 use super::{Errors, FieldError, local_path, one_of, require, text};
@@ -179,15 +179,12 @@ pub(super) fn fc(out: &mut Errors, path: &str, source: &FCVolumeSource) {
 pub(super) fn flex(out: &mut Errors, path: &str, source: &FlexVolumeSource) {
     require(out, &format!("{path}.driver"), &source.driver);
     for key in source.options.iter().flatten().map(|(key, _)| key) {
-        let namespace = key.split('/').next().unwrap_or_default();
-        let reserved = ["kubernetes.io", "k8s.io"]
-            .iter()
-            .any(|domain| namespace == *domain || namespace.ends_with(&format!(".{domain}")));
-        if key.contains('/') && reserved {
+        let namespace = format!(".{}", key.split('/').next().unwrap_or_default().to_lowercase());
+        if namespace.ends_with(".kubernetes.io") || namespace.ends_with(".k8s.io") {
             out.push(FieldError::invalid(
                 &format!("{path}.options[{key}]"),
                 key,
-                "options' keys may not use reserved namespaces kubernetes.io and k8s.io",
+                "kubernetes.io and k8s.io namespaces are reserved",
             ));
         }
     }
@@ -257,21 +254,9 @@ pub(super) fn csi(out: &mut Errors, path: &str, source: &CSIVolumeSource) {
         invalid_each(out, &at, &source.driver, names::subdomain(&source.driver.to_lowercase()));
     }
     if let Some(secret) = &source.node_publish_secret_ref {
-        require(out, &format!("{path}.nodePublishSecretRef.name"), &secret.name);
-    }
-}
-
-pub(super) fn ephemeral(out: &mut Errors, path: &str, source: &EphemeralVolumeSource) {
-    let at = format!("{path}.volumeClaimTemplate");
-    let Some(template) = &source.volume_claim_template else {
-        out.push(FieldError::required(&at, ""));
-        return;
-    };
-    if template.spec.access_modes.as_ref().is_none_or(Vec::is_empty) {
-        out.push(FieldError::required(&format!("{at}.spec.accessModes"), "at least 1 access mode is required"));
-    }
-    let storage = template.spec.resources.as_ref().and_then(|each| each.requests.as_ref()?.get("storage"));
-    if storage.is_none() {
-        out.push(FieldError::required(&format!("{at}.spec.resources[storage]"), ""));
+        if require(out, &format!("{path}.nodePublishSecretRef.name"), &secret.name) {
+            // Upstream leaves the reference out of this path.
+            invalid_each(out, &format!("{path}.name"), &secret.name, names::subdomain(&secret.name));
+        }
     }
 }
