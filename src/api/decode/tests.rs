@@ -67,6 +67,8 @@ fn only_the_first_document_counts() {
     assert!(manifest(text.as_bytes()).is_ok());
     let json = r#"  {"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[]}}"#;
     assert!(manifest(json.as_bytes()).is_ok());
+    let marked = "\u{feff}{apiVersion: v1, kind: Pod, spec: {containers: []}}";
+    assert!(manifest(marked.as_bytes()).is_ok(), "behind a byte order mark it is YAML");
 }
 
 #[rstest]

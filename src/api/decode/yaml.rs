@@ -17,13 +17,14 @@ pub use twice::Overridden;
 /// The first document of the bytes, as JSON. Objects read from YAML have their keys sorted, as Go's conversion leaves them.
 pub(super) fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
     let text = String::from_utf8_lossy(bytes);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    // Behind a byte order mark nothing is taken for JSON.
     if text.trim_start().starts_with('{') {
-        return serde_json::from_str(text).map_err(|error| {
-            let why = json::complaint(text).unwrap_or_else(|| error.to_string());
+        return serde_json::from_str(&text).map_err(|error| {
+            let why = json::complaint(&text).unwrap_or_else(|| error.to_string());
             DecodeError::Syntax(format!("couldn't get version/kind; json parse error: {why}"))
         });
     }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let first = first_document(text);
     if first.trim().is_empty() {
         return Ok(Value::Null);

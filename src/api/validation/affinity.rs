@@ -88,7 +88,7 @@ fn node_field(out: &mut Errors, path: &str, requirement: &NodeSelectorRequiremen
             }
         }
         other => {
-            out.push(FieldError::invalid(&format!("{path}.operator"), other, "not a valid selector operator"));
+            out.push(FieldError::invalid_word(&format!("{path}.operator"), other, "not a valid selector operator"));
         }
     }
     if requirement.key == "metadata.name" {
@@ -123,7 +123,7 @@ fn operator(out: &mut Errors, path: &str, operator: &str, values: &[String], nod
             }
         }
         other => {
-            out.push(FieldError::invalid(&format!("{path}.operator"), other, "not a valid selector operator"));
+            out.push(FieldError::invalid_word(&format!("{path}.operator"), other, "not a valid selector operator"));
         }
     }
 }

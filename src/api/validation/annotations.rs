@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::{AppArmorProfile, Pod, SeccompProfile};
 
-use super::{Errors, FieldError, volumes};
+use super::{Errors, FieldError, containers, volumes};
 use crate::api::{labels, pod};
 
 /// Checks the annotations by themselves.
@@ -76,54 +76,62 @@ pub(super) fn agree(out: &mut Errors, pod: &Pod) {
     let own = spec.security_context.as_ref();
     if let (Some(field), Some(annotation)) =
         (own.and_then(|each| each.seccomp_profile.as_ref()), annotations.get(labels::SECCOMP_POD))
-        && !same_seccomp(field, annotation)
     {
-        out.push(FieldError::forbidden(
-            "spec.securityContext.seccompProfile.type",
-            "seccomp type in annotation and field must match",
-        ));
+        same_seccomp(out, "spec.securityContext.seccompProfile", field, annotation);
     }
-    for each in pod::containers(pod) {
-        let list = if each.kind == pod::ContainerKind::Init { "initContainers" } else { "containers" };
-        let path = format!("spec.{list}[{}].securityContext", each.index);
-        let context = each.container.security_context.as_ref();
-        let key = format!("{}{}", labels::SECCOMP_CONTAINER_PREFIX, each.container.name);
+    let windows = spec.os.as_ref().is_some_and(|os| os.name == "windows");
+    for each in containers::every(spec) {
+        let path = format!("{}.securityContext", each.path);
+        let key = format!("{}{}", labels::SECCOMP_CONTAINER_PREFIX, each.name);
         if let (Some(field), Some(annotation)) =
-            (context.and_then(|each| each.seccomp_profile.as_ref()), annotations.get(&key))
-            && !same_seccomp(field, annotation)
+            (each.context.and_then(|each| each.seccomp_profile.as_ref()), annotations.get(&key))
         {
-            out.push(FieldError::forbidden(
-                &format!("{path}.seccompProfile.type"),
-                "seccomp type in annotation and field must match",
-            ));
+            same_seccomp(out, &format!("{path}.seccompProfile"), field, annotation);
         }
-        let key = format!("{}{}", labels::APPARMOR_PREFIX, each.container.name);
-        if let (Some(field), Some(annotation)) =
-            (context.and_then(|each| each.app_armor_profile.as_ref()), annotations.get(&key))
-            && !same_apparmor(field, annotation)
-        {
-            out.push(FieldError::forbidden(
-                &format!("{path}.appArmorProfile.type"),
-                "apparmor type in annotation and field must match",
-            ));
+        // A container without a profile of its own has the pod's.
+        let profile = each.context.and_then(|each| each.app_armor_profile.as_ref());
+        let profile = profile.or(own.and_then(|each| each.app_armor_profile.as_ref())).filter(|_| !windows);
+        let key = format!("{}{}", labels::APPARMOR_PREFIX, each.name);
+        if let (Some(field), Some(annotation)) = (profile, annotations.get(&key)) {
+            same_apparmor(out, &format!("{path}.appArmorProfile"), field, annotation);
         }
     }
 }
 
-fn same_seccomp(field: &SeccompProfile, annotation: &str) -> bool {
-    match field.type_.as_str() {
+fn same_seccomp(out: &mut Errors, path: &str, field: &SeccompProfile, annotation: &str) {
+    let same = match field.type_.as_str() {
         "RuntimeDefault" => matches!(annotation, "runtime/default" | "docker/default"),
         "Unconfined" => annotation == "unconfined",
-        "Localhost" => annotation.starts_with("localhost/"),
+        "Localhost" => return same_local(out, path, "seccomp", field.localhost_profile.as_deref(), annotation),
         _ => true,
+    };
+    if !same {
+        differ(out, path, "seccomp", "type");
     }
 }
 
-fn same_apparmor(field: &AppArmorProfile, annotation: &str) -> bool {
-    match field.type_.as_str() {
-        "RuntimeDefault" => matches!(annotation, "" | "runtime/default"),
+fn same_apparmor(out: &mut Errors, path: &str, field: &AppArmorProfile, annotation: &str) {
+    let same = match field.type_.as_str() {
+        "RuntimeDefault" => annotation == "runtime/default",
         "Unconfined" => annotation == "unconfined",
-        "Localhost" => annotation.starts_with("localhost/"),
+        "Localhost" => return same_local(out, path, "apparmor", field.localhost_profile.as_deref(), annotation),
         _ => true,
+    };
+    if !same {
+        differ(out, path, "apparmor", "type");
     }
+}
+
+fn same_local(out: &mut Errors, path: &str, what: &str, local: Option<&str>, annotation: &str) {
+    match annotation.strip_prefix("localhost/") {
+        None => differ(out, path, what, "type"),
+        Some(named) if local != Some(named) => differ(out, path, what, "profile"),
+        Some(_) => {}
+    }
+}
+
+fn differ(out: &mut Errors, path: &str, what: &str, part: &str) {
+    let field = if part == "type" { "type" } else { "localhostProfile" };
+    let why = format!("{what} {part} in annotation and field must match");
+    out.push(FieldError::forbidden(&format!("{path}.{field}"), why));
 }

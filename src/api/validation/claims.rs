@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
 use super::{Errors, FieldError, invalid_each, names, require};
-use crate::api::{labels, pod};
+use crate::api::{gojson, labels, pod};
 
 /// Checks `spec.resourceClaims`.
 pub(super) fn check(out: &mut Errors, pod: &Pod) {
@@ -36,7 +36,7 @@ pub(super) fn check(out: &mut Errors, pod: &Pod) {
         };
         if let Some(why) = wrong {
             let shown = json!({"Name": claim.name, "ResourceClaimName": name, "ResourceClaimTemplateName": template});
-            out.push(FieldError::invalid_raw(&path, shown, why));
+            out.push(FieldError::invalid_raw(&path, gojson::plain(&shown), why));
         }
         for (field, value) in [("resourceClaimName", name), ("resourceClaimTemplateName", template)] {
             if let Some(value) = value {

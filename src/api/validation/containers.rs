@@ -161,6 +161,8 @@ fn hooks_and_probes(out: &mut Errors, path: &str, container: &Container, pod: &P
 pub(super) struct Any<'a> {
     /// `spec.initContainers[0]`.
     pub(super) path: String,
+    /// Its name.
+    pub(super) name: &'a str,
     /// Its `securityContext`.
     pub(super) context: Option<&'a SecurityContext>,
     /// Its `volumeDevices`.
@@ -173,12 +175,14 @@ pub(super) fn every(spec: &PodSpec) -> impl Iterator<Item = Any<'_>> {
     let ordinary = ordinary.into_iter().flat_map(|(list, containers)| {
         containers.unwrap_or_default().iter().enumerate().map(move |(index, each)| Any {
             path: format!("spec.{list}[{index}]"),
+            name: &each.name,
             context: each.security_context.as_ref(),
             devices: each.volume_devices.as_ref(),
         })
     });
     let ephemeral = spec.ephemeral_containers.iter().flatten().enumerate().map(|(index, each)| Any {
         path: format!("spec.ephemeralContainers[{index}]"),
+        name: &each.name,
         context: each.security_context.as_ref(),
         devices: each.volume_devices.as_ref(),
     });

@@ -53,13 +53,24 @@ impl FieldError {
         Self::new(path, Kind::Invalid, gojson::go_quoted(value), detail)
     }
 
+    /// The same for a word of a type of its own, or one behind a pointer: Go shows these as JSON.
+    pub fn invalid_word(path: &str, value: &str, detail: impl Into<String>) -> Self {
+        Self::new(path, Kind::Invalid, gojson::quoted(value), detail)
+    }
+
     /// `<path>: Invalid value: <value>: <detail>` for anything shown without quotes (numbers, booleans, JSON).
     pub fn invalid_raw(path: &str, value: impl fmt::Display, detail: impl Into<String>) -> Self {
         Self::new(path, Kind::Invalid, value.to_string(), detail)
     }
 
     /// `<path>: Unsupported value: "<value>": supported values: "a", "b"`, in the order given.
+    /// Nearly all such values are words of types of their own, so JSON.
     pub fn not_supported(path: &str, value: &str, supported: &[&str]) -> Self {
+        Self { value: gojson::quoted(value), ..Self::not_supported_text(path, value, supported) }
+    }
+
+    /// The same for a plain string.
+    pub fn not_supported_text(path: &str, value: &str, supported: &[&str]) -> Self {
         let list: Vec<String> = supported.iter().map(|each| gojson::go_quoted(each)).collect();
         let detail = if list.is_empty() { String::new() } else { format!("supported values: {}", list.join(", ")) };
         Self::new(path, Kind::NotSupported, gojson::go_quoted(value), detail)
@@ -68,6 +79,11 @@ impl FieldError {
     /// `<path>: Duplicate value: "<value>"`.
     pub fn duplicate(path: &str, value: &str) -> Self {
         Self::new(path, Kind::Duplicate, gojson::go_quoted(value), "")
+    }
+
+    /// The same for a word of a type of its own.
+    pub fn duplicate_word(path: &str, value: &str) -> Self {
+        Self::new(path, Kind::Duplicate, gojson::quoted(value), "")
     }
 
     /// `<path>: Not found: "<value>"[: <detail>]`.

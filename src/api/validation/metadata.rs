@@ -46,7 +46,7 @@ pub(super) fn check(out: &mut Errors, meta: &ObjectMeta) {
 fn managed_fields(out: &mut Errors, path: &str, managed: &ManagedFieldsEntry) {
     if !matches!(text(&managed.operation), "Apply" | "Update") {
         let why = "must be `Apply` or `Update`";
-        out.push(FieldError::invalid(&format!("{path}.operation"), text(&managed.operation), why));
+        out.push(FieldError::invalid_word(&format!("{path}.operation"), text(&managed.operation), why));
     }
     if !matches!(text(&managed.fields_type), "" | "FieldsV1") {
         let why = "must be `FieldsV1`";
@@ -141,7 +141,7 @@ fn finalizers(out: &mut Errors, meta: &ObjectMeta) {
     if has("orphan") && has("foregroundDeletion") {
         out.push(FieldError::invalid_raw(
             "metadata.finalizers",
-            serde_json::json!(list),
+            gojson::plain(&serde_json::json!(list)),
             "finalizer orphan and foregroundDeletion cannot be both set",
         ));
     }

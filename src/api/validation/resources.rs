@@ -129,21 +129,21 @@ fn container_name(out: &mut Errors, path: &str, name: &str) {
     any_name(out, path, name);
     if !name.contains('/') {
         if !matches!(name, "cpu" | "memory" | "ephemeral-storage") && !is_huge(name) {
-            out.push(FieldError::invalid(path, name, "must be a standard resource for containers"));
+            out.push(FieldError::invalid_word(path, name, "must be a standard resource for containers"));
         }
     } else if !is_native(name) && !is_extended(name) {
-        out.push(FieldError::invalid(path, name, "doesn't follow extended resource name standard"));
+        out.push(FieldError::invalid_word(path, name, "doesn't follow extended resource name standard"));
     }
 }
 
 /// What every name of a resource must be; whether it is.
 pub(super) fn any_name(out: &mut Errors, path: &str, name: &str) -> bool {
     let before = out.len();
-    invalid_each(out, path, name, names::qualified(name));
+    out.extend(names::qualified(name).into_iter().map(|why| FieldError::invalid_word(path, name, why)));
     let standard =
         name.contains('/') || STANDARD.contains(&name) || is_huge(name) || name.starts_with("requests.hugepages-");
     if out.len() == before && !standard {
-        out.push(FieldError::invalid(path, name, "must be a standard resource type or fully qualified"));
+        out.push(FieldError::invalid_word(path, name, "must be a standard resource type or fully qualified"));
     }
     out.len() == before
 }

@@ -60,7 +60,7 @@ pub(super) fn resize(out: &mut Errors, path: &str, container: &Container, pod_po
     let mut seen = BTreeSet::new();
     for (index, policy) in container.resize_policy.iter().flatten().enumerate() {
         if !seen.insert(policy.resource_name.as_str()) {
-            out.push(FieldError::duplicate(&format!("{path}[{index}]"), &policy.resource_name));
+            out.push(FieldError::duplicate_word(&format!("{path}[{index}]"), &policy.resource_name));
         }
         for (word, known) in
             [(&policy.resource_name, ["cpu", "memory"]), (&policy.restart_policy, ["NotRequired", "RestartContainer"])]
@@ -72,7 +72,7 @@ pub(super) fn resize(out: &mut Errors, path: &str, container: &Container, pod_po
             }
         }
         if pod_policy == "Never" && policy.restart_policy != "NotRequired" {
-            out.push(FieldError::invalid(
+            out.push(FieldError::invalid_word(
                 &path,
                 &policy.restart_policy,
                 "must be 'NotRequired' when pod `restartPolicy` is 'Never'",

@@ -15,14 +15,14 @@ pub(super) fn tolerations(out: &mut Errors, tolerations: &[Toleration]) {
             invalid_each(out, &format!("{path}.key"), key, names::qualified(key));
         }
         if key.is_empty() && operator != "Exists" {
-            out.push(FieldError::invalid(
+            out.push(FieldError::invalid_word(
                 &at,
                 operator,
                 "operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
             ));
         }
         if toleration.toleration_seconds.is_some() && effect != "NoExecute" {
-            out.push(FieldError::invalid(
+            out.push(FieldError::invalid_word(
                 &format!("{path}.effect"),
                 effect,
                 "effect must be 'NoExecute' when `tolerationSeconds` is set",

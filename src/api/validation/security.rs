@@ -7,10 +7,15 @@ use k8s_openapi::api::core::v1::{
 };
 use serde_json::{Value, json};
 
-use super::{Errors, FieldError, invalid_each, invalid_number, names, one_of, require, volumes};
+use super::{Errors, FieldError, invalid_number, names, one_of, require, volumes};
 use crate::api::{gojson, sysctl};
 
 const SYSCTL: &str = "must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
+
+/// The longest path of a profile, in bytes.
+const PATH_MAX: usize = 4095;
+/// The longest a credential spec may be, in KiB.
+const GMSA_SPEC_MAX: usize = 64;
 
 fn id(out: &mut Errors, path: &str, value: Option<i64>) {
     if let Some(value) = value {
@@ -64,7 +69,7 @@ pub(super) fn container(out: &mut Errors, path: &str, context: &SecurityContext,
     if let Some(mount) = &context.proc_mount {
         let at = format!("{path}.procMount");
         if one_of(out, &at, mount, &["Default", "Unmasked"]) && mount == "Unmasked" && host_users {
-            out.push(FieldError::invalid(&at, mount, "`hostUsers` must be false to use `Unmasked`"));
+            out.push(FieldError::invalid_word(&at, mount, "`hostUsers` must be false to use `Unmasked`"));
         }
     }
     if let Some(profile) = &context.seccomp_profile {
@@ -157,16 +162,20 @@ fn app_armor(out: &mut Errors, path: &str, profile: &AppArmorProfile) {
     match profile.type_.as_str() {
         "Localhost" => match local {
             None => out.push(FieldError::required(&at, "must be set when AppArmor type is Localhost")),
-            Some(local) if local.trim() != local => {
-                out.push(FieldError::invalid(&at, local, "must not be padded with whitespace"));
+            Some(local) => {
+                if local.trim() != local {
+                    out.push(FieldError::invalid(&at, local, "must not be padded with whitespace"));
+                } else if local.is_empty() {
+                    out.push(FieldError::required(&at, "must be set when AppArmor type is Localhost"));
+                }
+                if local.len() > PATH_MAX {
+                    out.push(FieldError::too_long(&at, PATH_MAX));
+                }
             }
-            Some("") => out.push(FieldError::required(&at, "must be set when AppArmor type is Localhost")),
-            Some(local) if local.len() > 4095 => out.push(FieldError::too_long(&at, 4095)),
-            Some(_) => {}
         },
         "RuntimeDefault" | "Unconfined" => {
             if let Some(local) = local {
-                out.push(FieldError::invalid(&at, local, "can only be set when AppArmor type is Localhost"));
+                out.push(FieldError::invalid_word(&at, local, "can only be set when AppArmor type is Localhost"));
             }
         }
         "" => out.push(FieldError::required(&format!("{path}.type"), "type is required when appArmorProfile is set")),
@@ -182,10 +191,11 @@ fn sysctls(out: &mut Errors, path: &str, sysctls: &[Sysctl], spec: &PodSpec) {
     for (index, sysctl) in sysctls.iter().enumerate() {
         let at = format!("{path}[{index}].name");
         let dotted = sysctl::dotted(&sysctl.name);
+        // Upstream compares the names as they are written.
         if require(out, &at, &sysctl.name) {
             if !names::is_sysctl(&sysctl.name) {
                 out.push(FieldError::invalid(&at, &sysctl.name, SYSCTL));
-            } else if seen.contains(&dotted) {
+            } else if seen.contains(&sysctl.name) {
                 out.push(FieldError::duplicate(&at, &sysctl.name));
             }
         }
@@ -202,32 +212,34 @@ fn sysctls(out: &mut Errors, path: &str, sysctls: &[Sysctl], spec: &PodSpec) {
                 ));
             }
         }
-        seen.insert(dotted);
+        seen.insert(&sysctl.name);
     }
 }
 
 fn windows_options(out: &mut Errors, path: &str, options: &WindowsSecurityContextOptions) {
-    if let Some(spec) = &options.gmsa_credential_spec
-        && spec.is_empty()
-    {
-        out.push(FieldError::invalid(
-            &format!("{path}.gmsaCredentialSpec"),
-            "",
-            "gmsaCredentialSpec cannot be an empty string",
-        ));
+    if let Some(name) = &options.gmsa_credential_spec_name {
+        let at = format!("{path}.gmsaCredentialSpecName");
+        out.extend(names::subdomain(name).into_iter().map(|why| FieldError::invalid_word(&at, name, why)));
+    }
+    if let Some(spec) = &options.gmsa_credential_spec {
+        let at = format!("{path}.gmsaCredentialSpec");
+        if spec.is_empty() {
+            out.push(FieldError::invalid_word(&at, spec, "gmsaCredentialSpec cannot be an empty string"));
+        } else if spec.len() > GMSA_SPEC_MAX * 1024 {
+            let why = format!("gmsaCredentialSpec size must be under {GMSA_SPEC_MAX} KiB");
+            out.push(FieldError::invalid_word(&at, spec, why));
+        }
     }
     if let Some(user) = &options.run_as_user_name {
         let at = format!("{path}.runAsUserName");
-        if user.is_empty() {
-            out.push(FieldError::invalid(&at, "", "runAsUserName cannot be an empty string"));
+        let faults = if user.is_empty() {
+            vec!["runAsUserName cannot be an empty string"]
         } else if user.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
-            out.push(FieldError::invalid(&at, user, "runAsUserName cannot contain control characters"));
+            vec!["runAsUserName cannot contain control characters"]
         } else {
-            out.extend(windows_user(user).into_iter().map(|why| FieldError::invalid(&at, user, why)));
-        }
-    }
-    if let Some(name) = &options.gmsa_credential_spec_name {
-        invalid_each(out, &format!("{path}.gmsaCredentialSpecName"), name, names::subdomain(name));
+            windows_user(user)
+        };
+        out.extend(faults.into_iter().map(|why| FieldError::invalid_word(&at, user, why)));
     }
 }
 
@@ -249,7 +261,15 @@ fn windows_user(text: &str) -> Vec<&'static str> {
             && !domain.starts_with('.')
             && !domain.contains(['\\', '/', ':', '*', '?', '"', '<', '>', '|'])
     };
-    if domain.is_some_and(|domain| !net_bios(domain) && !names::subdomain(domain).is_empty()) {
+    let label = |label: &str| {
+        let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let bytes = label.as_bytes();
+        bytes.len() <= 63
+            && edge(bytes.first())
+            && edge(bytes.last())
+            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    };
+    if domain.is_some_and(|domain| !net_bios(domain) && !domain.split('.').all(label)) {
         out.push("runAsUserName's Domain doesn't match the NetBios nor the DNS format");
     }
     if user.is_empty() {

@@ -71,7 +71,7 @@ pub(super) fn field(out: &mut Errors, path: &str, selector: &ObjectFieldSelector
             if !KNOWN_FIELDS.contains(&name) {
                 out.push(cannot(format!("field label not supported: {label}")));
             } else if !supported.contains(&name) {
-                out.push(FieldError::not_supported(&at, name, supported));
+                out.push(FieldError::not_supported_text(&at, name, supported));
             }
         }
     }
@@ -91,7 +91,7 @@ pub(super) fn resource(out: &mut Errors, path: &str, selector: &ResourceFieldSel
     } else if name.is_empty() {
         out.push(FieldError::required(&format!("{path}.resource"), ""));
     } else if !RESOURCES.contains(&name) && !huge {
-        out.push(FieldError::not_supported(&format!("{path}.resource"), name, &RESOURCES));
+        out.push(FieldError::not_supported_text(&format!("{path}.resource"), name, &RESOURCES));
     }
     let Some(divisor) = selector.divisor.as_ref().map(Quantity::of).filter(|divisor| !divisor.is_zero()) else {
         return;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Errors, FieldError, affinity, containers, env, invalid_each, invalid_number, metadata, names};
 use super::{claims, one_of, os, pod_resources, require, resources, scheduling, security, text, volumes};
-use crate::api::pod;
+use crate::api::{gojson, pod};
 
 /// Checks `spec`.
 pub(super) fn check(out: &mut Errors, pod: &Pod) {
@@ -105,7 +105,7 @@ fn dns_config(out: &mut Errors, spec: &PodSpec) {
     let at = format!("{path}.nameservers");
     let servers = nameservers.as_deref().unwrap_or_default();
     if servers.len() > 3 {
-        out.push(FieldError::invalid_raw(&at, json!(servers), "must not have more than 3 nameservers"));
+        out.push(FieldError::invalid_raw(&at, gojson::plain(&json!(servers)), "must not have more than 3 nameservers"));
     }
     for (index, server) in servers.iter().enumerate() {
         invalid_each(out, &format!("{at}[{index}]"), server, names::ip(server));
@@ -113,12 +113,16 @@ fn dns_config(out: &mut Errors, spec: &PodSpec) {
     let at = format!("{path}.searches");
     let searches = searches.as_deref().unwrap_or_default();
     if searches.len() > 32 {
-        out.push(FieldError::invalid_raw(&at, json!(searches), "must not have more than 32 search paths"));
+        out.push(FieldError::invalid_raw(
+            &at,
+            gojson::plain(&json!(searches)),
+            "must not have more than 32 search paths",
+        ));
     }
     if searches.join(" ").len() > 2048 {
         out.push(FieldError::invalid_raw(
             &at,
-            json!(searches),
+            gojson::plain(&json!(searches)),
             "must not have more than 2048 characters (including spaces) in the search list",
         ));
     }

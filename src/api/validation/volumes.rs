@@ -81,8 +81,8 @@ fn source(out: &mut Errors, path: &str, volume: &Volume) {
     source!(portworx_volume, "portworxVolume", network::portworx);
     source!(azure_disk, "azureDisk", network::azure_disk);
     source!(storageos, "storageos", network::storage_os);
-    source!(scale_io, "scaleIO", network::scale_io);
     source!(projected, "projected", generated::projected);
+    source!(scale_io, "scaleIO", network::scale_io);
     source!(csi, "csi", network::csi);
     source!(ephemeral, "ephemeral", ephemeral::check);
     source!(image, "image", generated::image);

@@ -27,7 +27,7 @@ pub(super) fn with(field: &str) -> String {
 }
 
 /// A spec whose one container has one more field.
-fn container(field: &str) -> String {
+pub(super) fn container(field: &str) -> String {
     format!("{{containers: [{{C, {field}}}]}}")
 }
 

@@ -73,6 +73,28 @@ fn claim_templates(#[case] source: &str, #[case] want: &str) {
     "csi: {driver: d, nodePublishSecretRef: {name: A}}",
     r#"spec.volumes[0].csi.name: Invalid value: "A": ‹SUBDOMAIN›"#
 )]
+#[case("projected: {}, scaleIO: {}", "spec.volumes[0].scaleIO: Forbidden: may not specify more than 1 volume type")]
+#[case(
+    "iscsi: {targetPortal: p, iqn: iqn.2015-02.dom.ain, lun: 1}",
+    r#"spec.volumes[0].iscsi.iqn: Invalid value: "iqn.2015-02.dom.ain": must be valid format"#
+)]
+#[case(
+    "iscsi: {targetPortal: p, iqn: 'iqn.2015-02.dom_ain:x', lun: 1}",
+    r#"spec.volumes[0].iscsi.iqn: Invalid value: "iqn.2015-02.dom_ain:x": must be valid format"#
+)]
+#[case(
+    "iscsi: {targetPortal: p, iqn: eui.0123456789ABCDE, lun: 1}",
+    r#"spec.volumes[0].iscsi.iqn: Invalid value: "eui.0123456789ABCDE": must be valid format"#
+)]
+#[case("iscsi: {targetPortal: p, iqn: 'iqn.2015-02.a:b c', lun: 1, initiatorName: naa}", r#"spec.volumes[0].iscsi.iqn: Invalid value: "iqn.2015-02.a:b c": must be valid format spec.volumes[0].iscsi.initiatorname: Invalid value: "naa": must be valid format"#)]
 fn other_sources(#[case] source: &str, #[case] want: &str) {
     assert_eq!(volume(source), Some(invalid(want)));
+}
+
+/// Upstream's patterns for these names are not what they look like.
+#[rstest]
+#[case("iqn-iqn.2015-02.a:b:c")]
+#[case("eui:0123456789ABCDEZ")]
+fn odd_iscsi_names_are_taken(#[case] name: &str) {
+    assert_eq!(volume(&format!("iscsi: {{targetPortal: p, iqn: '{name}', lun: 1}}")), None);
 }

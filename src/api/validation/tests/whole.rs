@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::answer;
-use super::rules::{invalid, manifest};
+use super::rules::{container, invalid, manifest};
 
 #[rstest]
 #[case(
@@ -70,5 +70,66 @@ fn claims_of_a_mirror_are_not_looked_at() {
 #[test]
 fn limits_of_init_containers_may_be_over_the_pods() {
     let spec = "{resources: {limits: {cpu: 1}}, initContainers: [{name: i, image: i, resources: {requests: {cpu: 1}, limits: {cpu: 2}}}], containers: [{C,}]}";
+    assert_eq!(answer(&manifest("", spec)), None);
+}
+
+#[rstest]
+#[case(
+    "container.apparmor.security.beta.kubernetes.io/c: localhost/y",
+    "{containers: [{C, securityContext: {appArmorProfile: {type: Localhost, localhostProfile: x}}}]}",
+    "spec.containers[0].securityContext.appArmorProfile.localhostProfile: Forbidden: apparmor profile in annotation and field must match"
+)]
+#[case(
+    "container.apparmor.security.beta.kubernetes.io/c: ''",
+    "{securityContext: {appArmorProfile: {type: RuntimeDefault}}, containers: [{C,}]}",
+    "spec.containers[0].securityContext.appArmorProfile.type: Forbidden: apparmor type in annotation and field must match"
+)]
+#[case(
+    "container.apparmor.security.beta.kubernetes.io/c: unconfined",
+    "{securityContext: {appArmorProfile: {type: Localhost, localhostProfile: x}}, containers: [{C,}]}",
+    "spec.containers[0].securityContext.appArmorProfile.type: Forbidden: apparmor type in annotation and field must match"
+)]
+#[case(
+    "seccomp.security.alpha.kubernetes.io/pod: localhost/y",
+    "{securityContext: {seccompProfile: {type: Localhost, localhostProfile: x}}, containers: [{C,}]}",
+    "spec.securityContext.seccompProfile.localhostProfile: Forbidden: seccomp profile in annotation and field must match"
+)]
+#[case(
+    "container.seccomp.security.alpha.kubernetes.io/e: unconfined",
+    "{ephemeralContainers: [{name: e, image: i, securityContext: {seccompProfile: {type: RuntimeDefault}}}], containers: [{C,}]}",
+    "spec.ephemeralContainers: Forbidden: cannot be set on create spec.ephemeralContainers[0].securityContext.seccompProfile.type: Forbidden: seccomp type in annotation and field must match"
+)]
+fn annotations_and_fields_agree(#[case] annotation: &str, #[case] spec: &str, #[case] want: &str) {
+    let meta = format!(", annotations: {{{annotation}}}");
+    assert_eq!(answer(&manifest(&meta, spec)), Some(invalid(want)));
+}
+
+/// Words that have a type of their own in Go, and values behind pointers, are shown as JSON; plain strings as Go quotes them.
+#[rstest]
+#[case("imagePullPolicy: <&>", r#"spec.containers[0].imagePullPolicy: Unsupported value: "\u003c\u0026\u003e": supported values: "Always", "IfNotPresent", "Never""#)]
+#[case(
+    r#"ports: [{containerPort: 80, protocol: "a\ab"}]"#,
+    r#"spec.containers[0].ports[0].protocol: Unsupported value: "a\u0007b": supported values: "SCTP", "TCP", "UDP""#
+)]
+#[case("resizePolicy: [{resourceName: <, restartPolicy: '>'}, {resourceName: <, restartPolicy: NotRequired}]", r#"spec.containers[0].resizePolicy: Unsupported value: "\u003c": supported values: "cpu", "memory" spec.containers[0].resizePolicy: Unsupported value: "\u003e": supported values: "NotRequired", "RestartContainer" spec.containers[0].resizePolicy[1]: Duplicate value: "\u003c" spec.containers[0].resizePolicy: Unsupported value: "\u003c": supported values: "cpu", "memory""#)]
+#[case("resources: {limits: {'<': 1}}", r#"spec.containers[0].resources.limits[<]: Invalid value: "\u003c": ‹QNAME› spec.containers[0].resources.limits[<]: Invalid value: "\u003c": must be a standard resource for containers spec.containers[0].resources.requests[<]: Invalid value: "\u003c": ‹QNAME› spec.containers[0].resources.requests[<]: Invalid value: "\u003c": must be a standard resource for containers"#)]
+#[case(r#"securityContext: {windowsOptions: {runAsUserName: "a\ab", gmsaCredentialSpecName: <}}"#, r#"spec.containers[0].securityContext.windowsOptions.gmsaCredentialSpecName: Invalid value: "\u003c": ‹SUBDOMAIN› spec.containers[0].securityContext.windowsOptions.runAsUserName: Invalid value: "a\u0007b": runAsUserName cannot contain control characters"#)]
+#[case("securityContext: {appArmorProfile: {type: Unconfined, localhostProfile: <}}", r#"spec.containers[0].securityContext.appArmorProfile.localhostProfile: Invalid value: "\u003c": can only be set when AppArmor type is Localhost"#)]
+fn words_of_containers_are_shown_as_json(#[case] field: &str, #[case] want: &str) {
+    assert_eq!(answer(&manifest("", &container(field))), Some(invalid(want)));
+}
+
+#[rstest]
+#[case("{tolerations: [{operator: <}, {key: a, operator: Exists, effect: <, tolerationSeconds: 1}], containers: [{C,}]}", r#"spec.tolerations[0].operator: Invalid value: "\u003c": operator must be Exists when `key` is empty, which means "match all values and all keys" spec.tolerations[0].operator: Unsupported value: "\u003c": supported values: "Equal", "Exists" spec.tolerations[1].effect: Invalid value: "\u003c": effect must be 'NoExecute' when `tolerationSeconds` is set spec.tolerations[1].effect: Unsupported value: "\u003c": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute""#)]
+#[case("{volumes: [{name: a, hostPath: {path: /x, type: <}}], containers: [{C,}]}", r#"spec.volumes[0].hostPath.type: Unsupported value: "\u003c": supported values: "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket""#)]
+#[case("{volumes: [{name: a, downwardAPI: {items: [{path: x, resourceFieldRef: {containerName: c, resource: <}}]}}], containers: [{C,}]}", r#"spec.volumes[0].downwardAPI.resourceFieldRef.resource: Unsupported value: "<": supported values: "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory""#)]
+#[case("{dnsConfig: {nameservers: [<, 1.1.1.1, 1.1.1.2, 1.1.1.3]}, containers: [{C,}]}", r#"spec.dnsConfig.nameservers: Invalid value: ["\u003c","1.1.1.1","1.1.1.2","1.1.1.3"]: must not have more than 3 nameservers spec.dnsConfig.nameservers[0]: Invalid value: "<": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"#)]
+fn words_of_pods_are_shown_as_json(#[case] spec: &str, #[case] want: &str) {
+    assert_eq!(answer(&manifest("", spec)), Some(invalid(want)));
+}
+
+#[test]
+fn windows_domains_may_have_capitals_and_sysctls_two_spellings() {
+    let spec = "{securityContext: {windowsOptions: {runAsUserName: 'A-B.C.Toolongfornetbios\\x'}, sysctls: [{name: a.b, value: x}, {name: a/b, value: x}]}, containers: [{C,}]}";
     assert_eq!(answer(&manifest("", spec)), None);
 }

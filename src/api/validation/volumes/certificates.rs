@@ -4,7 +4,7 @@
 use k8s_openapi::api::core::v1::{ClusterTrustBundleProjection, PodCertificateProjection};
 use serde_json::{Value, json};
 
-use super::{Errors, FieldError, local_path, one_of, require, text};
+use super::{Errors, FieldError, local_path, require, text};
 use crate::api::validation::{affinity, invalid_each, metadata, names};
 use crate::api::{gojson, schema};
 
@@ -98,7 +98,10 @@ pub(super) fn pod_certificate(out: &mut Errors, path: &str, certificate: &PodCer
         invalid_each(out, &at, &key, faults);
     }
     metadata::annotations_size(out, &at, certificate.user_annotations.as_ref());
-    one_of(out, &format!("{path}.keyType"), &certificate.key_type, &KEY_TYPES);
+    let key_type = certificate.key_type.as_str();
+    if !KEY_TYPES.contains(&key_type) {
+        out.push(FieldError::not_supported_text(&format!("{path}.keyType"), key_type, &KEY_TYPES));
+    }
     if let Some(seconds) = certificate.max_expiration_seconds {
         let at = format!("{path}.maxExpirationSeconds");
         if seconds < 3600 {

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::{Errors, FieldError, local_path, one_of, require, text};
+use crate::api::gojson;
 use crate::api::validation::{invalid_each, invalid_number, names};
 
 fn partition(out: &mut Errors, path: &str, partition: Option<i32>) {
@@ -71,22 +72,36 @@ pub(super) fn iscsi(out: &mut Errors, path: &str, source: &ISCSIVolumeSource) {
     }
 }
 
-/// `iqn.YYYY-MM.domain[:id]`, `eui.` and 16 hex digits, or `naa.` and 32.
+/// `iqn.YYYY-MM.domain:id`, `eui.` and 16 letters or digits, or `naa.` and 32. Like upstream, content with any character for the dot of the
+/// latter two, and with an `iqn.` that does not stand at the start.
 fn iscsi_name(name: &str) -> bool {
-    let hex = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if let Some(rest) = name.strip_prefix("eui.") {
-        return hex(rest, 16);
+    let id = |rest: &str, count: usize| {
+        let mut chars = rest.chars();
+        let dot = chars.next().is_some_and(|c| c != '\n');
+        let id = chars.as_str();
+        dot && id.len() == count && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    if let Some(rest) = name.strip_prefix("eui") {
+        return id(rest, 16);
     }
-    if let Some(rest) = name.strip_prefix("naa.") {
-        return hex(rest, 32);
+    if let Some(rest) = name.strip_prefix("naa") {
+        return id(rest, 32);
     }
-    let Some(rest) = name.strip_prefix("iqn.") else { return false };
-    let bytes = rest.as_bytes();
+    name.match_indices("iqn.").any(|(at, start)| qualified_name(&name[at + start.len()..]))
+}
+
+/// `YYYY-MM.domain:id`.
+fn qualified_name(text: &str) -> bool {
+    let Some((start, id)) = text.split_once(':') else { return false };
+    let bytes = start.as_bytes();
     bytes.len() > 8
         && bytes[..4].iter().all(u8::is_ascii_digit)
         && bytes[4] == b'-'
         && bytes[5..7].iter().all(u8::is_ascii_digit)
         && bytes[7] == b'.'
+        && bytes[8..].iter().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(byte))
+        && !id.is_empty()
+        && !id.contains([',', ';', '*', '&', '$', '|', ' ', '\t', '\n', '\x0c', '\r'])
 }
 
 pub(super) fn glusterfs(out: &mut Errors, path: &str, source: &GlusterfsVolumeSource) {
@@ -163,7 +178,7 @@ pub(super) fn fc(out: &mut Errors, path: &str, source: &FCVolumeSource) {
     if !wwns.is_empty() && !wwids.is_empty() {
         out.push(FieldError::invalid_raw(
             &at,
-            serde_json::json!(wwns),
+            gojson::plain(&serde_json::json!(wwns)),
             "targetWWNs and wwids can not be specified simultaneously",
         ));
     }
@@ -208,7 +223,7 @@ pub(super) fn azure_disk(out: &mut Errors, path: &str, source: &AzureDiskVolumeS
         const BLOB: &str = "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd";
         let (start, form) = if kind == "Managed" { ("/subscriptions/", MANAGED) } else { ("https://", BLOB) };
         if !source.disk_uri.starts_with(start) {
-            out.push(FieldError::not_supported(&format!("{path}.diskURI"), &source.disk_uri, &[form]));
+            out.push(FieldError::not_supported_text(&format!("{path}.diskURI"), &source.disk_uri, &[form]));
         }
     }
 }
