@@ -131,6 +131,17 @@ fn wrong_types_are_told_in_gos_words(#[case] line: &str, #[case] want: &str) {
     "apiVersion: apps/v1\nkind: Deployment\n",
     "no kind \"Deployment\" is registered for version \"apps/v1\" in scheme \"pkg/api/legacyscheme/scheme.go:30\""
 )]
+#[case(
+    "null: {a: [1, 1.5, null, b]}\n",
+    "unsupported map key of type: %!s(<nil>), key: <nil>, value: map[interface {}]interface {}{\"a\":[]interface {}{1, 1.5, interface {}(nil), \"b\"}}"
+)]
+#[case("? [a, {b: c}]\n", "yaml: invalid map key: []interface {}{\"a\", map[interface {}]interface {}{\"b\":\"c\"}}")]
+#[case("a: &a [{b: c}]\nd: {<<: *a}\n", "yaml: map merge requires map or sequence of maps as the value")]
+#[case("a: &a [{<<: *a}]\n", "yaml: map merge requires map or sequence of maps as the value")]
+#[case("kind: \u{7}\n", "yaml: control characters are not allowed")]
+#[case("%YAML 1.2\n---\nkind: Pod\n", "yaml: line 1: found incompatible YAML document")]
+#[case("kind: \u{85}\n", "Object 'Kind' is missing in '{\"kind\":null}'")]
+#[case("kind: Pod\n%YAML 1.1\n---\n", "Object 'apiVersion' is missing in '{\"kind\":\"Pod\"}'")]
 fn documents_that_are_no_pod_are_refused(#[case] text: &str, #[case] want: &str) {
     assert_eq!(manifest(text.as_bytes()).expect_err("bad").to_string(), want);
 }

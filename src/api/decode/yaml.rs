@@ -8,10 +8,13 @@ use serde_json::Value;
 use super::{DecodeError, json};
 
 mod compose;
+mod prologue;
+mod reader;
 mod resolve;
 mod tabs;
 mod twice;
 
+use prologue::first_document;
 pub use twice::Overridden;
 
 /// The first document of the bytes, as JSON. Objects read from YAML have their keys sorted, as Go's conversion leaves them.
@@ -26,10 +29,21 @@ pub(super) fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let first = first_document(text);
+    if let Some(why) = reader::complaint(bytes, first.len()) {
+        return Err(DecodeError::Syntax(format!("yaml: {why}")));
+    }
     if first.trim().is_empty() {
         return Ok(Value::Null);
     }
-    compose::first_document(first)
+    if let Some((line, why)) = prologue::complaint(first) {
+        return Err(DecodeError::Syntax(format!("yaml: line {line}: {why}")));
+    }
+    // To YAML 1.1 it is a line's end, to other readers a character as any.
+    if first.contains('\u{85}') {
+        compose::first_document(&first.replace('\u{85}', "\n"))
+    } else {
+        compose::first_document(first)
+    }
 }
 
 /// The bytes themselves, if they are JSON already.
@@ -63,25 +77,6 @@ fn in_upstreams_words(message: &str) -> String {
 /// Keys of the first document that do not count, as they stand again in their mapping.
 pub(super) fn overridden(text: &str) -> Vec<Overridden> {
     twice::overridden(text.strip_prefix('\u{feff}').unwrap_or(text))
-}
-
-/// The text up to the second document. A document marker stands at the start of a line, whatever surrounds it.
-fn first_document(text: &str) -> &str {
-    let mut at = 0;
-    let mut content = false;
-    for line in text.split_inclusive('\n') {
-        let marker = |mark: &str| {
-            line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
-        };
-        if content && (marker("---") || marker("...")) {
-            return &text[..at];
-        }
-        let bare = line.trim_start();
-        // A marker opens the document even when nothing follows it.
-        content |= marker("---") || !(bare.is_empty() || bare.starts_with('#') || line.starts_with('%'));
-        at += line.len();
-    }
-    text
 }
 
 /// The line of the marker behind which a further document with content stands. JSON has one document.

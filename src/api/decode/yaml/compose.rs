@@ -9,6 +9,7 @@ use super::{
     resolve::{self, Scalar},
     tabs::{self, Covered},
 };
+use crate::api::gojson;
 
 /// More nodes than this, aliases expanded, is not a pod. Upstream takes more where fewer of them come from aliases.
 const MAX_NODES: usize = 400_000;
@@ -53,6 +54,7 @@ fn compose(text: &str) -> Result<Node, Failed> {
         nodes: 0,
         aliased: 0,
         aliased_bytes: 0,
+        unsupported: None,
         covered: text.contains('\t').then(Vec::new),
     };
     loop {
@@ -66,7 +68,10 @@ fn compose(text: &str) -> Result<Node, Failed> {
                 if let Some((line, what)) = composer.covered.and_then(|covered| tabs::stray(text, &covered)) {
                     return Err(refused(format!("line {line}: {what}")).into());
                 }
-                return Ok(node);
+                return match composer.unsupported {
+                    Some(error) => Err(error.into()),
+                    None => Ok(node),
+                };
             }
         }
     }
@@ -97,7 +102,9 @@ enum Node {
 /// What an anchor names.
 enum Anchor {
     /// It has not ended yet.
-    Open,
+    Open {
+        mapping: bool,
+    },
     Done {
         node: Node,
         nodes: usize,
@@ -115,6 +122,8 @@ struct Composer<'t> {
     /// How many of them came from aliases.
     aliased: usize,
     aliased_bytes: usize,
+    /// The first key that has no place in JSON.
+    unsupported: Option<DecodeError>,
     /// Where tabs may stand, if there are any.
     covered: Option<Vec<Covered>>,
 }
@@ -123,8 +132,20 @@ fn refused(text: impl std::fmt::Display) -> DecodeError {
     DecodeError::Syntax(format!("yaml: {text}"))
 }
 
-fn bad_key(of: &str) -> DecodeError {
-    DecodeError::Syntax(format!("unsupported map key of type: {of}"))
+/// Why a key cannot be one of JSON's.
+enum BadKey {
+    /// Found while the document is read.
+    Yaml(DecodeError),
+    /// Found on the way to JSON, when the whole document has been read.
+    Json(DecodeError),
+}
+
+fn bad_key(of: &str, value: &Node) -> BadKey {
+    BadKey::Json(DecodeError::Syntax(format!("unsupported map key of type: {of}, value: {}", value.shown())))
+}
+
+fn no_map() -> DecodeError {
+    refused("map merge requires map or sequence of maps as the value")
 }
 
 impl<'t> Composer<'t> {
@@ -193,7 +214,7 @@ impl<'t> Composer<'t> {
                 (id, Node::Scalar(scalar(&text, style, tag.as_deref())?))
             }
             Event::SequenceStart(_, id, _) => {
-                self.open(id);
+                self.open(id, false);
                 let mut items = Vec::new();
                 loop {
                     match self.inner()? {
@@ -204,13 +225,13 @@ impl<'t> Composer<'t> {
                 (id, Node::Sequence(items))
             }
             Event::MappingStart(_, id, _) => {
-                self.open(id);
+                self.open(id, true);
                 (id, self.mapping(depth)?)
             }
             _ => return Err(refused("did not find expected node content").into()),
         };
         if id > 0 {
-            self.open(id);
+            self.open(id, false);
             let (nodes, bytes) = (self.nodes - begun, node.bytes());
             if let Some(place) = self.anchors.get_mut(id - 1) {
                 *place = Anchor::Done { node: node.clone(), nodes, bytes };
@@ -220,9 +241,9 @@ impl<'t> Composer<'t> {
     }
 
     /// Makes room for an anchor that begins.
-    fn open(&mut self, id: usize) {
+    fn open(&mut self, id: usize, mapping: bool) {
         while self.anchors.len() < id {
-            self.anchors.push(Anchor::Open);
+            self.anchors.push(Anchor::Open { mapping });
         }
     }
 
@@ -240,7 +261,7 @@ impl<'t> Composer<'t> {
                 }
                 Ok(node.clone())
             }
-            Some(Anchor::Open) => Err(refused(format!("anchor '{}' value contains itself", name()))),
+            Some(Anchor::Open { .. }) => Err(refused(format!("anchor '{}' value contains itself", name()))),
             None => Err(refused(format!("unknown anchor '{}' referenced", name()))),
         }
     }
@@ -259,6 +280,16 @@ impl<'t> Composer<'t> {
         Ok(())
     }
 
+    /// Whether it is an alias of what is no mapping, which cannot be merged: not even a sequence of mappings.
+    fn names_no_mapping(&self, event: &Event<'_>) -> bool {
+        let Event::Alias(id) = event else { return false };
+        match id.checked_sub(1).and_then(|index| self.anchors.get(index)) {
+            Some(Anchor::Open { mapping }) => !mapping,
+            Some(Anchor::Done { node, .. }) => !matches!(node, Node::Mapping(_)),
+            None => false,
+        }
+    }
+
     fn mapping(&mut self, depth: usize) -> Result<Node, Failed> {
         let mut entries: Vec<(String, Node)> = Vec::new();
         loop {
@@ -268,13 +299,22 @@ impl<'t> Composer<'t> {
             }
             if is_merge(&event) {
                 let (event, span) = self.inner()?;
+                if self.names_no_mapping(&event) {
+                    return Err(no_map().into());
+                }
                 merge(&mut entries, self.node(event, span, depth + 1)?)?;
                 continue;
             }
-            let key = key(self.node(event, span, depth + 1)?)?;
+            let key = self.node(event, span, depth + 1)?;
             let (event, span) = self.inner()?;
             let value = self.node(event, span, depth + 1)?;
-            entries.push((key, value));
+            match text_of(key, &value) {
+                Ok(key) => entries.push((key, value)),
+                Err(BadKey::Yaml(error)) => return Err(error.into()),
+                Err(BadKey::Json(error)) => {
+                    self.unsupported.get_or_insert(error);
+                }
+            }
         }
         // The last of equal keys, as if each had been set in its turn.
         entries.reverse();
@@ -286,7 +326,6 @@ impl<'t> Composer<'t> {
 
 /// What a merge key brings is set where it stands: over what came before, under what follows. Of several the first counts.
 fn merge(entries: &mut Vec<(String, Node)>, value: Node) -> Result<(), DecodeError> {
-    let no_map = || refused("map merge requires map or sequence of maps as the value");
     match value {
         Node::Mapping(more) => entries.extend(more),
         Node::Sequence(maps) => {
@@ -310,16 +349,16 @@ fn is_merge(event: &Event<'_>) -> bool {
     }
 }
 
-fn key(node: Node) -> Result<String, DecodeError> {
-    match node {
+/// A key as JSON has it.
+fn text_of(key: Node, value: &Node) -> Result<String, BadKey> {
+    match key {
         Node::Scalar(Scalar::Text(text)) => Ok(text),
         Node::Scalar(Scalar::Bool(value)) => Ok(value.to_string()),
         Node::Scalar(Scalar::Int(number)) => Ok(number.to_string()),
         Node::Scalar(Scalar::Float(number)) => Ok(resolve::float_key(number)),
-        Node::Scalar(Scalar::Uint(number)) => Err(bad_key(&format!("uint64, key: {number:#x}"))),
-        Node::Scalar(Scalar::Null) => Err(bad_key("%!s(<nil>), key: <nil>")),
-        Node::Sequence(_) => Err(refused("invalid map key: []interface {}")),
-        Node::Mapping(_) => Err(refused("invalid map key: map[interface {}]interface {}")),
+        Node::Scalar(Scalar::Uint(number)) => Err(bad_key(&format!("uint64, key: {number:#x}"), value)),
+        Node::Scalar(Scalar::Null) => Err(bad_key("%!s(<nil>), key: <nil>", value)),
+        Node::Sequence(_) | Node::Mapping(_) => Err(BadKey::Yaml(refused(format!("invalid map key: {}", key.shown())))),
     }
 }
 
@@ -344,6 +383,33 @@ impl Node {
             Self::Scalar(_) => 0,
             Self::Sequence(items) => items.iter().map(Self::bytes).sum(),
             Self::Mapping(entries) => entries.iter().map(|(key, node)| key.len() + node.bytes()).sum(),
+        }
+    }
+
+    /// As Go shows a value in its own syntax; keys all as text.
+    fn shown(&self) -> String {
+        match self {
+            Self::Scalar(Scalar::Null) => "<nil>".to_owned(),
+            Self::Scalar(Scalar::Text(text)) => gojson::go_quoted(text),
+            Self::Scalar(Scalar::Uint(number)) => format!("{number:#x}"),
+            Self::Scalar(scalar) => gojson::plain(&scalar.clone().into_value()),
+            Self::Sequence(items) => {
+                let items: Vec<String> = items.iter().map(Self::shown_inside).collect();
+                format!("[]interface {{}}{{{}}}", items.join(", "))
+            }
+            Self::Mapping(entries) => {
+                let entry =
+                    |(key, node): &(String, Node)| format!("{}:{}", gojson::go_quoted(key), node.shown_inside());
+                let entries: Vec<String> = entries.iter().map(entry).collect();
+                format!("map[interface {{}}]interface {{}}{{{}}}", entries.join(", "))
+            }
+        }
+    }
+
+    fn shown_inside(&self) -> String {
+        match self {
+            Self::Scalar(Scalar::Null) => "interface {}(nil)".to_owned(),
+            other => other.shown(),
         }
     }
 
