@@ -162,14 +162,6 @@ enum Kind {
 /// Finds the type by `apiVersion` and `kind`; the error texts are the scheme's, and quote the document as it came.
 fn kind_in(value: &Value, bytes: &[u8]) -> Result<Kind, DecodeError> {
     let shown = || yaml::json_text(bytes).map_or_else(|| gojson::plain(value), Cow::into_owned);
-    let text = |key: &str| match value.get(key) {
-        None | Some(Value::Null) => Ok(String::new()),
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(other) => Err(DecodeError::Type(format!(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go struct field .{key} of type string",
-            check::json_kind(other)
-        ))),
-    };
     if !value.is_object() && !value.is_null() {
         return Err(DecodeError::Type(format!(
             "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ \
@@ -177,7 +169,26 @@ fn kind_in(value: &Value, bytes: &[u8]) -> Result<Kind, DecodeError> {
             check::json_kind(value)
         )));
     }
-    let (version, kind) = (text("apiVersion")?, text("kind")?);
+    // These two keys alone may be written with any capitals; the last of several counts.
+    let (mut version, mut kind) = (String::new(), String::new());
+    let mut wrong = None;
+    for (key, inner) in value.as_object().into_iter().flatten() {
+        let place = match key {
+            key if key.eq_ignore_ascii_case("apiVersion") => &mut version,
+            key if key.eq_ignore_ascii_case("kind") => &mut kind,
+            _ => continue,
+        };
+        match inner {
+            Value::Null => {}
+            Value::String(text) => place.clone_from(text),
+            other => wrong = wrong.or(Some((key, check::json_kind(other)))),
+        }
+    }
+    if let Some((key, found)) = wrong {
+        return Err(DecodeError::Type(format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go struct field .{key} of type string"
+        )));
+    }
     let parts = GroupVersion::parse(&version).map_err(|error| DecodeError::Type(error.to_string()))?;
     if kind.is_empty() {
         return Err(DecodeError::Type(format!("Object 'Kind' is missing in '{}'", shown())));

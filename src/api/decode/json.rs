@@ -65,6 +65,28 @@ fn item(text: &str, index: usize) -> Option<&str> {
     Some(scan.rest)
 }
 
+/// The text, sound JSON, with other numbers in the place of those that are too large for a float.
+pub(super) fn with_floats(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut scan = Scan { rest: text, depth: 0 };
+    while let Some(next) = scan.rest.chars().next() {
+        let before = scan.rest;
+        let number = next == '-' || next.is_ascii_digit();
+        let read = match next {
+            '"' => scan.string(),
+            _ if number => scan.number(),
+            _ => scan.take().map(|_| ()),
+        };
+        let token = before.get(..before.len() - scan.rest.len()).filter(|_| read.is_ok()).unwrap_or(before);
+        let huge = number && token.parse::<f64>().is_ok_and(f64::is_infinite);
+        out.push_str(if huge { "1e300" } else { token });
+        if read.is_err() {
+            break;
+        }
+    }
+    out
+}
+
 const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 /// Go's own bound.
 const DEEPEST: usize = 10_000;
@@ -297,6 +319,14 @@ mod tests {
     fn values_as_they_are_spelt(#[case] path: &[(&str, Option<usize>)], #[case] want: Option<&str>) {
         let text = " {\"\\u0061\": 2, \"b\" : [ [], {\"c\": {\"d\": 1e3} }], \"a\": 1.50 }";
         assert_eq!(spelt(text, path), want);
+    }
+
+    #[test]
+    fn numbers_too_large_for_a_float_are_made_smaller() {
+        assert_eq!(
+            with_floats(r#"{"1e400": [1e400, -1e999,1.5, "1e400"]}"#),
+            r#"{"1e400": [1e300, 1e300,1.5, "1e400"]}"#
+        );
     }
 
     #[test]

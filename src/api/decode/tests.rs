@@ -118,6 +118,14 @@ fn wrong_types_are_told_in_gos_words(#[case] line: &str, #[case] want: &str) {
     "kind: Pod\nmetadata: {name: p}\n",
     "Object 'apiVersion' is missing in '{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"}}'"
 )]
+#[case(
+    "apiversion: v1\nKIND: [a]\n",
+    "couldn't get version/kind; json parse error: json: cannot unmarshal array into Go struct field .KIND of type string"
+)]
+#[case(
+    "APIVERSION: a/v1\nApiVersion: null\nKind: A\nkind: B\n",
+    "no kind \"B\" is registered for version \"a/v1\" in scheme \"pkg/api/legacyscheme/scheme.go:30\""
+)]
 #[case("apiVersion: a/b/c\n", "unexpected GroupVersion string: a/b/c")]
 #[case(
     "apiVersion: apps/\nkind: Pod\n",
@@ -196,6 +204,9 @@ fn json_numbers_are_read_as_they_are_spelt(#[case] number: &str) {
         let spec = format!(r#"{{"containers":[{{"name":"c","resources":{{"limits":{{"cpu":3e3}}}}}}],{field}}}"#);
         format!(r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p"}},"spec":{spec}}}"#)
     };
+    let large = json(r#""priority":1e400"#).replacen("3e3", "\"1e400\"", 1);
+    let want = "json: cannot unmarshal number 1e400 into Go struct field PodSpec.spec.priority of type int32";
+    assert_eq!(manifest(large.as_bytes()).expect_err("bad").to_string(), want);
     let text = json(&format!(r#""securityContext":{{"supplementalGroups":[1,{number}]}}"#));
     let want = format!(
         "json: cannot unmarshal number {number} into Go struct field \
@@ -216,7 +227,14 @@ proptest::proptest! {
 
 #[rstest]
 #[case("a: b: c", "yaml: line 1: mapping values are not allowed in this context")]
-#[case("a:\n\t- b\n", "yaml: line 2: found a tab character that violates indentation")]
+#[case("a:\n\t- b\n", "yaml: line 2: found character that cannot start any token")]
+#[case("a: b\n c\n\td", "yaml: line 3: found a tab character that violates indentation")]
+#[case("a: [b, c}\n", "yaml: line 1: did not find expected ',' or ']'")]
+#[case("a: {b: c]\n", "yaml: line 1: did not find expected ',' or '}'")]
+#[case("a: 'b' c\n", "yaml: line 1: did not find expected key")]
+#[case("a: b # c\n  d\n", "yaml: line 1: did not find expected key")]
+#[case("a: |x\n b", "yaml: line 1: did not find expected comment or line break")]
+#[case("a: *\n", "yaml: line 1: did not find expected alphabetic or numeric character")]
 #[case("a: [b", "yaml: line 1: did not find expected ',' or ']'")]
 #[case("a: @x", "yaml: line 1: found character that cannot start any token")]
 #[case("k: &a\nb: *a\n c: d", "yaml: line 3: did not find expected key")]

@@ -22,9 +22,13 @@ pub(super) fn document(bytes: &[u8]) -> Result<Value, DecodeError> {
     let text = String::from_utf8_lossy(bytes);
     // Behind a byte order mark nothing is taken for JSON.
     if text.trim_start().starts_with('{') {
-        return serde_json::from_str(&text).map_err(|error| {
-            let why = json::complaint(&text).unwrap_or_else(|| error.to_string());
-            DecodeError::Syntax(format!("couldn't get version/kind; json parse error: {why}"))
+        return serde_json::from_str(&text).or_else(|error| {
+            let refuse = |why| DecodeError::Syntax(format!("couldn't get version/kind; json parse error: {why}"));
+            match json::complaint(&text) {
+                Some(why) => Err(refuse(why)),
+                // A number beyond floats is sound; it is looked at as it is spelt.
+                None => serde_json::from_str(&json::with_floats(&text)).map_err(|_| refuse(error.to_string())),
+            }
         });
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -52,22 +56,31 @@ pub(super) fn json_text(bytes: &[u8]) -> Option<Cow<'_, str>> {
     text.trim_start().starts_with('{').then_some(text)
 }
 
+/// What the parser says, at the start of a scalar, of a tab before a later line of it.
+const TAB_IN_SCALAR: &str = "while scanning a plain scalar, found a tab";
+
 /// The parser's message as people know it from Go's YAML library, in one line and without the position.
 fn in_upstreams_words(message: &str) -> String {
-    const WORDS: [(&str, &str); 7] = [
-        ("tabs disallowed", "found a tab character that violates indentation"),
+    const WORDS: [(&str, &str); 13] = [
+        ("tabs disallowed", "found character that cannot start any token"),
+        (TAB_IN_SCALAR, "found a tab character that violates indentation"),
         ("unexpected character", "found character that cannot start any token"),
         ("unclosed bracket '['", "did not find expected ',' or ']'"),
         ("unclosed bracket '{'", "did not find expected ',' or '}'"),
         ("unclosed quote", "found unexpected end of stream"),
         ("simple key expected ':'", "could not find expected ':'"),
         ("misplaced bracket", "did not find expected node content"),
+        ("mismatched bracket '['", "did not find expected ',' or ']'"),
+        ("mismatched bracket '{'", "did not find expected ',' or '}'"),
+        ("invalid trailing content after", "did not find expected key"),
+        ("comment intercepting the multiline text", "did not find expected key"),
+        ("unexpected EOF while parsing a block", "did not find expected node content"),
     ];
     let first = message.lines().next().unwrap_or_default();
     let text = first.rsplit_once(" at line ").map_or(first, |(text, _)| text).trim_start_matches("error: ");
     match WORDS.iter().find(|(theirs, _)| text.starts_with(theirs)) {
         Some((_, known)) => (*known).to_owned(),
-        None => match text.strip_prefix("while parsing ").and_then(|rest| rest.split_once(", ")) {
+        None => match text.split_once(", ").filter(|(when, _)| when.starts_with("while ")) {
             Some((_, what)) => what.to_owned(),
             None => text.to_owned(),
         },

@@ -29,7 +29,7 @@ pub(super) fn check(out: &mut Errors, pod: &Pod, volumes: &Volumes<'_>) {
         hooks_and_probes(out, &path, container, pod);
         restart::policy(out, &path, container);
     }
-    host_ports(out, path, &spec.containers, 0);
+    host_ports(out, path, &spec.containers);
     inits(out, pod, volumes, names);
     ephemeral::check(out, pod, volumes);
 }
@@ -48,7 +48,8 @@ fn inits<'a>(out: &mut Errors, pod: &'a Pod, volumes: &Volumes<'_>, mut names: B
         if taken {
             out.push(FieldError::duplicate(&format!("{path}.name"), &container.name));
         }
-        host_ports(out, "spec.initContainers", std::slice::from_ref(container), index);
+        // Each runs alone. Upstream gives all of them the index of the first.
+        host_ports(out, "spec.initContainers", std::slice::from_ref(container));
         if sidecar {
             hooks_and_probes(out, &path, container, pod);
         } else {
@@ -126,15 +127,15 @@ fn ports(out: &mut Errors, path: &str, container: &Container) {
     }
 }
 
-/// No two containers of a list on one host port, protocol and host address. `first` is the index of the first container.
-fn host_ports(out: &mut Errors, path: &str, containers: &[Container], first: usize) {
+/// No two containers of a list on one host port, protocol and host address.
+fn host_ports(out: &mut Errors, path: &str, containers: &[Container]) {
     let mut taken = BTreeSet::new();
     for (at, container) in containers.iter().enumerate() {
         for (index, port) in container.ports.iter().flatten().enumerate() {
             let number = port.host_port.unwrap_or(0);
             let key = format!("{}/{}/{number}", text(&port.protocol), text(&port.host_ip));
             if number != 0 && !taken.insert(key.clone()) {
-                out.push(FieldError::duplicate(&format!("{path}[{}].ports[{index}].hostPort", first + at), &key));
+                out.push(FieldError::duplicate(&format!("{path}[{at}].ports[{index}].hostPort"), &key));
             }
         }
     }

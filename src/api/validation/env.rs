@@ -118,7 +118,8 @@ pub(super) fn file_key_volumes(out: &mut Errors, pod: &Pod) {
             };
             let name = &selector.volume_name;
             let path = format!("spec.{list}[{at}].env[{index}].valueFrom.fileKeyRef.volumeName");
-            match volumes.iter().find(|volume| volume.name == *name) {
+            // Of several of one name upstream takes the last.
+            match volumes.iter().rev().find(|volume| volume.name == *name) {
                 None => out.push(FieldError::not_found(&path, name, "")),
                 Some(volume) if volume.empty_dir.is_none() => {
                     out.push(FieldError::invalid(&path, name, "referenced volume must be of type emptyDir"));

@@ -1,9 +1,13 @@
 //! Pod-level resources: only cpu, memory and huge pages, no claims, and not less than the containers need.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 
 use super::{Errors, FieldError, resources};
 use crate::api::pod;
+use crate::api::quantity::Quantity;
 use crate::api::totals::{self, Side};
 
 /// Checks `spec.resources`.
@@ -25,17 +29,17 @@ pub(super) fn check(out: &mut Errors, pod: &Pod) {
         if let Some(sum) = needed.get(&name).filter(|sum| **sum > request) {
             out.push(FieldError::invalid(
                 &format!("{path}.requests[{name}]"),
-                &request.to_string(),
+                &shown(own.requests.as_ref(), &name),
                 format!("must be greater than or equal to aggregate container requests of {sum}"),
             ));
         }
     }
     let limits = totals::amounts(own.limits.as_ref());
     for (name, sum) in totals::of_containers(pod, Side::Limits) {
-        if let Some(most) = limits.get(&name).filter(|most| name.starts_with("hugepages-") && sum > **most) {
+        if limits.get(&name).is_some_and(|most| name.starts_with("hugepages-") && sum > *most) {
             out.push(FieldError::invalid(
                 &format!("{path}.limits[{name}]"),
-                &most.to_string(),
+                &shown(own.limits.as_ref(), &name),
                 format!("must be greater than or equal to aggregate container limits of {sum}"),
             ));
         }
@@ -43,15 +47,22 @@ pub(super) fn check(out: &mut Errors, pod: &Pod) {
     // Upstream leaves init containers out here.
     for (index, container) in spec.containers.iter().enumerate() {
         for (name, limit) in totals::of_container(container, Side::Limits) {
-            if let Some(most) = limits.get(&name).filter(|most| limit > **most) {
+            if limits.get(&name).is_some_and(|most| limit > *most) {
+                let most = shown(own.limits.as_ref(), &name);
+                let limits = container.resources.as_ref().and_then(|each| each.limits.as_ref());
                 out.push(FieldError::invalid(
                     &format!("{path}.containers[{index}][{name}].limits"),
-                    &limit.to_string(),
+                    &shown(limits, &name),
                     format!("must be less than or equal to pod limits of {most}"),
                 ));
             }
         }
     }
+}
+
+/// An amount as it is written, where Go leaves it so.
+fn shown(list: Option<&BTreeMap<String, ApiQuantity>>, name: &str) -> String {
+    list.and_then(|list| list.get(name)).map(|amount| Quantity::shown(&amount.0)).unwrap_or_default()
 }
 
 fn name(out: &mut Errors, path: &str, name: &str) {

@@ -12,7 +12,7 @@ use crate::api::{gojson, pod};
 /// Checks `spec`.
 pub(super) fn check(out: &mut Errors, pod: &Pod) {
     let spec = pod::spec(pod);
-    let good = volumes::check(out, spec.volumes.as_deref().unwrap_or_default());
+    let good = volumes::check(out, pod);
     claims::check(out, pod);
     containers::check(out, pod, &good);
     pod_resources::check(out, pod);

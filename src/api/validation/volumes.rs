@@ -5,19 +5,31 @@ mod ephemeral;
 mod generated;
 mod network;
 
-use k8s_openapi::api::core::v1::{HostPathVolumeSource, Volume};
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{HostPathVolumeSource, Pod, Volume};
 
 use super::mounts::Volumes;
 use super::{Errors, FieldError, invalid_each, names, one_of, require, text};
 use crate::api::quantity::Quantity;
+use crate::api::{gojson, pod};
 
 /// Checks `spec.volumes`; gives back those without a fault, the only ones mounts may name.
-pub(super) fn check<'a>(out: &mut Errors, volumes: &'a [Volume]) -> Volumes<'a> {
+pub(super) fn check<'a>(out: &mut Errors, pod: &'a Pod) -> Volumes<'a> {
+    let volumes = pod::spec(pod).volumes.as_deref().unwrap_or_default();
+    let claim = |volume: &Volume| format!("{}-{}", pod::name(pod), volume.name);
+    let made: BTreeSet<String> = volumes.iter().filter(|volume| volume.ephemeral.is_some()).map(claim).collect();
     let mut good = Volumes::new();
     for (index, volume) in volumes.iter().enumerate() {
         let path = format!("spec.volumes[{index}]");
         let before = out.len();
         source(out, &path, volume);
+        if volume.ephemeral.is_some() && !volume.name.is_empty() {
+            let name = claim(volume);
+            let faults = names::subdomain(&name).into_iter();
+            let faults = faults.map(|why| format!("PVC name {}: {why}", gojson::go_quoted(&name)));
+            invalid_each(out, &format!("{path}.name"), &volume.name, faults.collect());
+        }
         if require(out, &format!("{path}.name"), &volume.name) {
             invalid_each(out, &format!("{path}.name"), &volume.name, names::label(&volume.name));
         }
@@ -26,6 +38,10 @@ pub(super) fn check<'a>(out: &mut Errors, volumes: &'a [Volume]) -> Volumes<'a> 
         }
         if out.len() == before {
             good.insert(&volume.name, volume);
+        }
+        if let Some(own) = volume.persistent_volume_claim.as_ref().filter(|own| made.contains(&own.claim_name)) {
+            let why = "must not reference a PVC that gets created for an ephemeral volume";
+            out.push(FieldError::invalid(&format!("{path}.persistentVolumeClaim.claimName"), &own.claim_name, why));
         }
     }
     good

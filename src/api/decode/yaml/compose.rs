@@ -5,7 +5,7 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Struc
 use serde_json::{Map, Value};
 
 use super::{
-    DecodeError, in_upstreams_words,
+    DecodeError, TAB_IN_SCALAR, in_upstreams_words,
     resolve::{self, Scalar},
     tabs::{self, Covered},
 };
@@ -173,11 +173,14 @@ impl<'t> Composer<'t> {
         {
             return Failed::Dash(at);
         }
+        // Such a tab stands on a later line than where the parser is.
+        let below =
+            if what.starts_with(TAB_IN_SCALAR) { lines_to_tab(self.text.get(at..).unwrap_or_default()) } else { 0 };
         let what = in_upstreams_words(&what);
         if what.contains("unknown anchor") {
             return refused(format!("unknown anchor '{}' referenced", self.name_at(at))).into();
         }
-        refused(format!("line {}: {what}", error.marker().line())).into()
+        refused(format!("line {}: {what}", error.marker().line() + below)).into()
     }
 
     /// The name of the anchor or alias that stands there.
@@ -322,6 +325,12 @@ impl<'t> Composer<'t> {
         entries.dedup_by(|later, first| later.0 == first.0);
         Ok(Node::Mapping(entries))
     }
+}
+
+/// How many lines below the first one begins with a tab, among blanks.
+fn lines_to_tab(text: &str) -> usize {
+    let blank = |line: &str| line.len() - line.trim_start_matches([' ', '\t']).len();
+    text.split('\n').skip(1).position(|line| line[..blank(line)].contains('\t')).map_or(0, |lines| lines + 1)
 }
 
 /// What a merge key brings is set where it stands: over what came before, under what follows. Of several the first counts.

@@ -87,6 +87,13 @@ fn claim_templates(#[case] source: &str, #[case] want: &str) {
     r#"spec.volumes[0].iscsi.iqn: Invalid value: "eui.0123456789ABCDE": must be valid format"#
 )]
 #[case("iscsi: {targetPortal: p, iqn: 'iqn.2015-02.a:b c', lun: 1, initiatorName: naa}", r#"spec.volumes[0].iscsi.iqn: Invalid value: "iqn.2015-02.a:b c": must be valid format spec.volumes[0].iscsi.initiatorname: Invalid value: "naa": must be valid format"#)]
+#[case("quobyte: {registry: 'fd00::1', volume: v}", r#"spec.volumes[0].quobyte.registry: Invalid value: "fd00::1": must be a host:port pair or multiple pairs separated by commas"#)]
+#[case("quobyte: {registry: 'a,[fd00::1]', volume: v}", r#"spec.volumes[0].quobyte.registry: Invalid value: "a,[fd00::1]": must be a host:port pair or multiple pairs separated by commas spec.volumes[0].quobyte.registry: Invalid value: "a,[fd00::1]": must be a host:port pair or multiple pairs separated by commas"#)]
+#[case("quobyte: {registry: '[::1]:80,a:b,[a:1,a]:1', volume: v}", r#"spec.volumes[0].quobyte.registry: Invalid value: "[::1]:80,a:b,[a:1,a]:1": must be a host:port pair or multiple pairs separated by commas spec.volumes[0].quobyte.registry: Invalid value: "[::1]:80,a:b,[a:1,a]:1": must be a host:port pair or multiple pairs separated by commas"#)]
+#[case(
+    "quobyte: {registry: 'a:1', volume: '', tenant: ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt}",
+    "spec.volumes[0].quobyte.tenant: Required value: must be a UUID and may not exceed a length of 64 characters spec.volumes[0].quobyte.volume: Required value"
+)]
 fn other_sources(#[case] source: &str, #[case] want: &str) {
     assert_eq!(volume(source), Some(invalid(want)));
 }

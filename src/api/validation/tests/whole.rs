@@ -41,6 +41,15 @@ fn operating_systems(#[case] spec: &str, #[case] want: &str) {
 )]
 #[case("{affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In, values: [ok, -x]}]}]}, preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, preference: {matchExpressions: [{key: a, operator: In, values: [-x]}]}}]}}, containers: [{C,}]}", r#"spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values[1]: Invalid value: "-x": ‹VALUE›"#)]
 #[case("{containers: [{C, securityContext: {allowPrivilegeEscalation: false, privileged: true, capabilities: {add: []}}}]}", r#"spec.containers[0].securityContext: Invalid value: {"Capabilities":{"Add":[],"Drop":null},"Privileged":true,"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,"AppArmorProfile":null}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true"#)]
+#[case("{containers: [{C,}], volumes: [{name: A, ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1}}}}}}]}", r#"spec.volumes[0].name: Invalid value: "A": PVC name "p-node1-A": ‹SUBDOMAIN› spec.volumes[0].name: Invalid value: "A": ‹LABEL›"#)]
+#[case("{containers: [{C,}], volumes: [{name: e, ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1}}}}}}, {name: c, persistentVolumeClaim: {claimName: p-node1-e}}]}", r#"spec.volumes[1].persistentVolumeClaim.claimName: Invalid value: "p-node1-e": must not reference a PVC that gets created for an ephemeral volume"#)]
+#[case("{containers: [{C, env: [{name: a, valueFrom: {fileKeyRef: {volumeName: v, path: x, key: K}}}]}], volumes: [{name: v}, {name: v, hostPath: {path: /x}}]}", r#"spec.volumes[1].name: Duplicate value: "v" spec.containers[0].env[0].valueFrom.fileKeyRef.volumeName: Invalid value: "v": referenced volume must be of type emptyDir"#)]
+#[case(
+    "{containers: [{C,}], initContainers: [{name: a, image: i}, {name: b, image: i, ports: [{containerPort: 1, hostPort: 1}, {containerPort: 1, hostPort: 1}]}]}",
+    r#"spec.initContainers[0].ports[1].hostPort: Duplicate value: "TCP//1""#
+)]
+#[case("{resources: {requests: {cpu: 01}}, containers: [{C, resources: {requests: {cpu: 2}}}]}", r#"spec.resources.requests[cpu]: Invalid value: "1": must be greater than or equal to aggregate container requests of 2"#)]
+#[case("{resources: {requests: {cpu: '01'}}, containers: [{C, resources: {requests: {cpu: 2}}}]}", r#"spec.resources.requests[cpu]: Invalid value: "01": must be greater than or equal to aggregate container requests of 2"#)]
 fn lists_and_sums(#[case] spec: &str, #[case] want: &str) {
     assert_eq!(answer(&manifest("", spec)), Some(invalid(want)));
 }

@@ -12,6 +12,9 @@ use super::{Errors, FieldError, local_path, one_of, require, text};
 use crate::api::gojson;
 use crate::api::validation::{invalid_each, invalid_number, names};
 
+/// The longest a Quobyte tenant may be, in bytes.
+const QUOBYTE_TENANT_MAX: usize = 64;
+
 fn partition(out: &mut Errors, path: &str, partition: Option<i32>) {
     let number = i64::from(partition.unwrap_or(0));
     // Nothing is no partition, and the text leaves it out.
@@ -153,19 +156,28 @@ pub(super) fn cinder(out: &mut Errors, path: &str, source: &CinderVolumeSource) 
 }
 
 pub(super) fn quobyte(out: &mut Errors, path: &str, source: &QuobyteVolumeSource) {
+    const FORM: &str = "must be a host:port pair or multiple pairs separated by commas";
     let at = format!("{path}.registry");
     if source.registry.is_empty() {
-        out.push(FieldError::required(&at, "must be a host:port pair or multiple pairs separated by commas"));
-    } else if source.registry.len() >= 65 {
-        out.push(FieldError::too_long(&at, 64));
-    } else if source.registry.split(',').any(|pair| pair.rsplit_once(':').is_none()) {
-        out.push(FieldError::invalid(
-            &at,
-            &source.registry,
-            "must be a host:port pair or multiple pairs separated by commas",
-        ));
+        out.push(FieldError::required(&at, FORM));
+    } else if text(&source.tenant).len() > QUOBYTE_TENANT_MAX {
+        let why = "must be a UUID and may not exceed a length of 64 characters";
+        out.push(FieldError::required(&format!("{path}.tenant"), why));
+    } else {
+        let bad = source.registry.split(',').filter(|pair| !has_host_and_port(pair));
+        out.extend(bad.map(|_| FieldError::invalid(&at, &source.registry, FORM)));
     }
     require(out, &format!("{path}.volume"), &source.volume);
+}
+
+/// Whether Go's `net.SplitHostPort` takes a text; what host and port are it does not ask.
+fn has_host_and_port(pair: &str) -> bool {
+    let Some((host, port)) = pair.rsplit_once(':') else { return false };
+    let plain = |text: &str| !text.contains(['[', ']']);
+    match host.strip_prefix('[') {
+        Some(inside) => inside.strip_suffix(']').is_some_and(plain) && plain(port),
+        None => !host.contains(':') && plain(host) && plain(port),
+    }
 }
 
 pub(super) fn fc(out: &mut Errors, path: &str, source: &FCVolumeSource) {
