@@ -23,8 +23,8 @@ pub(super) fn check<'a>(out: &mut Errors, pod: &'a Pod) -> Volumes<'a> {
     for (index, volume) in volumes.iter().enumerate() {
         let path = format!("spec.volumes[{index}]");
         let before = out.len();
-        source(out, &path, volume);
-        if volume.ephemeral.is_some() && !volume.name.is_empty() {
+        let checked = source(out, &path, volume);
+        if checked == Some("ephemeral") && !volume.name.is_empty() {
             let name = claim(volume);
             let faults = names::subdomain(&name).into_iter();
             let faults = faults.map(|why| format!("PVC name {}: {why}", gojson::go_quoted(&name)));
@@ -49,10 +49,10 @@ pub(super) fn check<'a>(out: &mut Errors, pod: &'a Pod) -> Volumes<'a> {
 
 type Check<'a> = Box<dyn Fn(&mut Errors, &str) + 'a>;
 
-/// Checks that there is one source, and that one.
-fn source(out: &mut Errors, path: &str, volume: &Volume) {
+/// Checks that there is one source, and that one: the first of several. Gives back its field.
+fn source(out: &mut Errors, path: &str, volume: &Volume) -> Option<&'static str> {
     // Upstream's order, which decides which source is the one too many.
-    let mut sources: Vec<(&str, Check<'_>)> = Vec::new();
+    let mut sources: Vec<(&'static str, Check<'_>)> = Vec::new();
     macro_rules! source {
         ($field:ident, $name:literal, $check:expr) => {
             if let Some(each) = &volume.$field {
@@ -115,6 +115,7 @@ fn source(out: &mut Errors, path: &str, volume: &Volume) {
     if sources.is_empty() {
         out.push(FieldError::required(path, "must specify a volume type"));
     }
+    sources.first().map(|(name, _)| *name)
 }
 
 fn host_path(out: &mut Errors, path: &str, source: &HostPathVolumeSource) {

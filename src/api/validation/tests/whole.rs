@@ -50,6 +50,7 @@ fn operating_systems(#[case] spec: &str, #[case] want: &str) {
 )]
 #[case("{resources: {requests: {cpu: 01}}, containers: [{C, resources: {requests: {cpu: 2}}}]}", r#"spec.resources.requests[cpu]: Invalid value: "1": must be greater than or equal to aggregate container requests of 2"#)]
 #[case("{resources: {requests: {cpu: '01'}}, containers: [{C, resources: {requests: {cpu: 2}}}]}", r#"spec.resources.requests[cpu]: Invalid value: "01": must be greater than or equal to aggregate container requests of 2"#)]
+#[case("{containers: [{C,}], volumes: [{name: A, emptyDir: {}, ephemeral: {}}]}", r#"spec.volumes[0].ephemeral: Forbidden: may not specify more than 1 volume type spec.volumes[0].name: Invalid value: "A": ‹LABEL›"#)]
 fn lists_and_sums(#[case] spec: &str, #[case] want: &str) {
     assert_eq!(answer(&manifest("", spec)), Some(invalid(want)));
 }

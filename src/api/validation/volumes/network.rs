@@ -280,10 +280,10 @@ pub(super) fn csi(out: &mut Errors, path: &str, source: &CSIVolumeSource) {
         }
         invalid_each(out, &at, &source.driver, names::subdomain(&source.driver.to_lowercase()));
     }
-    if let Some(secret) = &source.node_publish_secret_ref {
-        if require(out, &format!("{path}.nodePublishSecretRef.name"), &secret.name) {
-            // Upstream leaves the reference out of this path.
-            invalid_each(out, &format!("{path}.name"), &secret.name, names::subdomain(&secret.name));
-        }
+    if let Some(secret) = &source.node_publish_secret_ref
+        && require(out, &format!("{path}.nodePublishSecretRef.name"), &secret.name)
+    {
+        // Upstream leaves the reference out of this path.
+        invalid_each(out, &format!("{path}.name"), &secret.name, names::subdomain(&secret.name));
     }
 }
