@@ -1,6 +1,8 @@
 //! A JSON value against the schema: drops unknown fields and zero values, and reports wrong types in the words of Go's
 //! decoder. Reading YAML is elsewhere.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value};
 
 use super::{DecodeError, UnknownField, json, time};
@@ -45,10 +47,16 @@ pub(super) fn refused_at(value: &Value, of: &'static Type) -> Option<String> {
     }
 }
 
+/// Odd numbers are looked up as they are spelt until this much has been read, each time the whole text; then they are shown as they came
+/// out. The first is always looked up: it is the one that errors tell.
+const LOOKED_THROUGH: usize = 2 << 20;
+
 #[derive(Default)]
 struct Walk<'t> {
     /// The whole text, if it is JSON.
     text: Option<&'t str>,
+    /// How much of it has been read again to see how numbers are spelt.
+    looked_through: Cell<usize>,
     /// The fields on the way, with the index where one is a list.
     path: Vec<(&'static str, Option<usize>)>,
     /// How many struct fields deep, by the length of the path there, and the Go name of the embedded struct that holds it.
@@ -206,6 +214,11 @@ impl Walk<'_> {
     /// How a number with a fraction or an exponent stands in JSON; `key` is that of the map where the path ends.
     fn spelling(&self, value: &Value, key: Option<&str>) -> Option<&str> {
         let text = self.text.filter(|_| value.is_f64())?;
+        let before = self.looked_through.get();
+        if before > 0 && before + text.len() > LOOKED_THROUGH {
+            return None;
+        }
+        self.looked_through.set(before + text.len());
         let path: Vec<_> = self.path.iter().copied().chain(key.map(|key| (key, None))).collect();
         json::spelt(text, &path)
     }

@@ -218,6 +218,17 @@ fn json_numbers_are_read_as_they_are_spelt(#[case] number: &str) {
     assert!(gojson::pod(&pod).contains(r#""limits":{"cpu":"3e3"}"#), "{}", gojson::pod(&pod));
 }
 
+/// Of so many, looked up one by one in the whole text, the test would not end.
+#[test]
+fn many_odd_numbers_are_read_in_one_go() {
+    let numbers = vec!["1.0"; 100_000].join(",");
+    let text = format!(
+        r#"{{"apiVersion":"v1","kind":"Pod","spec":{{"securityContext":{{"supplementalGroups":[{numbers}]}}}}}}"#
+    );
+    let error = manifest(text.as_bytes()).expect_err("bad").to_string();
+    assert!(error.starts_with("json: cannot unmarshal number 1.0 into"), "{error}");
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
