@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{DecodeError, json};
 
 mod compose;
+mod node;
 mod prologue;
 mod reader;
 mod resolve;
