@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn results_stand_in_the_order_of_the_files() {
         let file = |number: usize| {
-            let kind = if number % 7 == 0 { "Nothing" } else { "Pod" };
+            let kind = if number.is_multiple_of(7) { "Nothing" } else { "Pod" };
             let text = format!(
                 "apiVersion: v1\nkind: {kind}\nmetadata: {{name: p{number}}}\nspec: {{containers: [{{name: c, image: i}}]}}\n"
             );
@@ -53,7 +53,10 @@ mod tests {
                 match result {
                     Ok(manifest) => assert_eq!(pod::name(&manifest.pod), format!("p{number}-node1")),
                     Err(error) => {
-                        assert!(error.starts_with(&format!("/m/{number}.yaml: ")) && number % 7 == 0, "{error}")
+                        assert!(
+                            error.starts_with(&format!("/m/{number}.yaml: ")) && number.is_multiple_of(7),
+                            "{error}"
+                        )
                     }
                 }
             }
