@@ -19,8 +19,9 @@ pub struct Bytes {
 /// Reads the manifests of files, as [`parse::manifest`] does each.
 pub fn manifests(files: &[Bytes], node_name: &str, local: bool) -> Vec<Result<Manifest, String>> {
     let one = |file: &Bytes| parse::manifest(&file.bytes, &file.path.display().to_string(), node_name, local);
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = processors.min(files.len() / WORTH_A_THREAD);
+    let worth = files.len() / WORTH_A_THREAD;
+    // Counting processors reads files of the kernel, and most listings bring nothing new.
+    let threads = if worth < 2 { 1 } else { thread::available_parallelism().map_or(1, NonZero::get).min(worth) };
     if threads < 2 {
         return files.iter().map(one).collect();
     }
